@@ -1,0 +1,226 @@
+//! A stanza that changes streams: table of cases, and the law that nothing but content namespaces changes.
+
+mod common;
+
+use common::{COMPONENT_HEADER, HEADER, element, frame, frame_after, frames_after};
+use proptest::prelude::*;
+use xmpp_frame::rewrite::{Target, rewrite};
+use xmpp_frame::{Content, Element, Frame, FrameError, Kind, Reason};
+
+const SERVER: Target<'_> = Target { content: Content::Server, lang: None };
+const COMPONENT: Target<'_> = Target { content: Content::Component, lang: None };
+const CLIENT: Target<'_> = Target { content: Content::Client, lang: None };
+
+fn rewritten(frame: &Frame, target: &Target<'_>) -> String {
+    let bytes =
+        rewrite(frame, None, target).unwrap_or_else(|error| panic!("{:?}: {error}", frame.bytes()));
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn is_untouched(frame: &Frame, source_lang: Option<&str>, target: &Target<'_>) -> bool {
+    let bytes = rewrite(frame, source_lang, target).expect("a rewrite");
+    bytes.as_ptr() == frame.bytes().as_ptr() && bytes.len() == frame.len()
+}
+
+#[test]
+fn a_stanza_that_spells_nothing_moves_untouched() {
+    let from_server = frame("<message to='a'><body>O Romeo</body><x xmlns='urn:x'/></message>");
+    let from_component =
+        frame_after(COMPONENT_HEADER, "<iq type='get'><query xmlns='jabber:iq:version'/></iq>");
+    for target in [SERVER, COMPONENT, CLIENT] {
+        assert!(is_untouched(&from_server, None, &target));
+        assert!(is_untouched(&from_component, None, &target));
+    }
+}
+
+#[test]
+fn a_spelled_content_namespace_becomes_the_targets() {
+    for (stanza, target, expected) in [
+        ("<iq xmlns='jabber:server'/>", COMPONENT, "<iq xmlns='jabber:component:accept'/>"),
+        (
+            "<iq a='1' xmlns = \"jabber:client\" b='2'/>",
+            COMPONENT,
+            "<iq a='1' xmlns = \"jabber:component:accept\" b='2'/>",
+        ),
+        ("<iq xmlns='jabber:client'/>", SERVER, "<iq xmlns='jabber:server'/>"),
+        ("<iq xmlns='jabber:&#99;lient'/>", SERVER, "<iq xmlns='jabber:server'/>"),
+        (
+            "<p:iq xmlns:p='jabber:server'><p:x/></p:iq>",
+            COMPONENT,
+            "<p:iq xmlns:p='jabber:component:accept'><p:x/></p:iq>",
+        ),
+        (
+            "<iq xmlns='jabber:client'><error xmlns=\"jabber:client\"><x xmlns='urn:x'/></error></iq>",
+            COMPONENT,
+            "<iq xmlns='jabber:component:accept'><error xmlns=\"jabber:component:accept\"><x xmlns='urn:x'/></error></iq>",
+        ),
+        // Inherited on the outside, spelled within.
+        (
+            "<iq><error xmlns='jabber:client'/></iq>",
+            SERVER,
+            "<iq><error xmlns='jabber:server'/></iq>",
+        ),
+        // Spelled both ways, each by an element of the stanza.
+        (
+            "<p:iq xmlns:p='jabber:client' xmlns='jabber:server'><error/></p:iq>",
+            COMPONENT,
+            "<p:iq xmlns:p='jabber:component:accept' xmlns='jabber:component:accept'><error/></p:iq>",
+        ),
+    ] {
+        assert_eq!(rewritten(&frame(stanza), &target), expected, "{stanza}");
+    }
+    let component = frame_after(COMPONENT_HEADER, "<iq xmlns='jabber:component:accept'/>");
+    assert_eq!(rewritten(&component, &SERVER), "<iq xmlns='jabber:server'/>");
+    assert!(is_untouched(&component, None, &COMPONENT));
+    let server =
+        frame("<iq xmlns='jabber:server'><x xmlns='urn:x'><y xmlns='jabber:client'/></x></iq>");
+    assert!(is_untouched(&server, None, &SERVER));
+}
+
+#[test]
+fn what_a_foreign_payload_carries_keeps_its_namespace() {
+    // XEP-0297, as carbons and archives send it.
+    let carbon = "<message{}><received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>\
+                  <message xmlns='jabber:client'><body>hi</body></message></forwarded></received></message>";
+    assert!(is_untouched(&frame(&carbon.replace("{}", "")), None, &COMPONENT));
+    assert!(frame(&carbon.replace("{}", "")).is_self_contained());
+    let spelled = frame(&carbon.replace("{}", " xmlns='jabber:client'"));
+    assert_eq!(
+        rewritten(&spelled, &COMPONENT),
+        carbon.replace("{}", " xmlns='jabber:component:accept'")
+    );
+    // Declared on the stanza but used by the payload only.
+    for stanza in [
+        "<message xmlns:c='jabber:client'><forwarded xmlns='urn:xmpp:forward:0'><c:message/></forwarded></message>",
+        "<message><forwarded xmlns='urn:xmpp:forward:0' xmlns:c='jabber:client'><c:message/></forwarded></message>",
+        "<message><x xmlns=''><c xmlns='jabber:client'/></x></message>",
+    ] {
+        assert!(is_untouched(&frame(stanza), None, &COMPONENT), "{stanza}");
+    }
+}
+
+#[test]
+fn borrowed_prefixes_are_declared_on_the_stanza() {
+    let borrowed = frame("<message to='a'><cap:x cap:y='1'/><cap:z/><db:q/></message>");
+    assert!(!borrowed.is_self_contained());
+    for target in [SERVER, COMPONENT] {
+        assert_eq!(
+            rewritten(&borrowed, &target),
+            "<message xmlns:cap='urn:capulet:1' xmlns:db='jabber:server:dialback' to='a'><cap:x cap:y='1'/><cap:z/><db:q/></message>"
+        );
+    }
+    let attribute_only = frame("<message><x xmlns='urn:x' cap:y=''/></message>");
+    assert_eq!(
+        rewritten(&attribute_only, &SERVER),
+        "<message xmlns:cap='urn:capulet:1'><x xmlns='urn:x' cap:y=''/></message>"
+    );
+    // Bound again inside, so borrowed outside of that only.
+    let rebound =
+        frame("<message><cap:x/><y xmlns='urn:y' xmlns:cap='urn:z'><cap:x/></y></message>");
+    assert_eq!(
+        rewritten(&rebound, &SERVER),
+        "<message xmlns:cap='urn:capulet:1'><cap:x/><y xmlns='urn:y' xmlns:cap='urn:z'><cap:x/></y></message>"
+    );
+}
+
+#[test]
+fn a_borrowed_content_prefix_is_declared_as_the_targets() {
+    let header = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' \
+                  xmlns:s='jabber:server' xmlns:q='urn:it&apos;s' to='a'>";
+    let stanza = frame_after(header, "<s:message to='b'><s:body/><q:x/></s:message>");
+    assert_eq!(stanza.kind(), Kind::Message);
+    assert_eq!(
+        rewritten(&stanza, &COMPONENT),
+        "<s:message xmlns:s='jabber:component:accept' xmlns:q='urn:it&apos;s' to='b'><s:body/><q:x/></s:message>"
+    );
+}
+
+#[test]
+fn the_language_is_stamped_when_it_would_change() {
+    let en = Target { content: Content::Server, lang: Some("en") };
+    let stanza = frame("<message><body/></message>");
+    assert!(is_untouched(&stanza, Some("EN"), &en));
+    assert!(is_untouched(&stanza, None, &en));
+    let moved = rewrite(&stanza, Some("de"), &en).expect("a rewrite");
+    assert_eq!(moved, "<message xml:lang='de'><body/></message>");
+    let unspoken = rewrite(&stanza, Some("de"), &SERVER).expect("a rewrite");
+    assert_eq!(unspoken, "<message xml:lang='de'><body/></message>");
+    let hostile = rewrite(&stanza, Some("'><x"), &en).expect("a rewrite");
+    assert_eq!(hostile, "<message xml:lang='&apos;&gt;&lt;x'><body/></message>");
+    assert!(is_untouched(&frame("<message xml:lang='fr'/>"), Some("de"), &en));
+    let all = frame("<message xmlns='jabber:client'><cap:x/></message>");
+    assert_eq!(
+        rewrite(&all, Some("de"), &en).expect("a rewrite"),
+        "<message xml:lang='de' xmlns:cap='urn:capulet:1' xmlns='jabber:server'><cap:x/></message>"
+    );
+}
+
+#[test]
+fn attributes_that_would_become_the_same_are_refused() {
+    let stanza = frame(
+        "<a:message xmlns:a='jabber:client' xmlns:b='jabber:server'><b:body a:x='1' b:x='2'/></a:message>",
+    );
+    let refused = Err(FrameError::NotWellFormed(Reason::DuplicateAttribute));
+    assert_eq!(rewrite(&stanza, None, &COMPONENT), refused);
+}
+
+#[test]
+fn a_stanza_of_a_stream_without_content_namespace_cannot_move() {
+    let stanza = frame_after("<stream xmlns='urn:x'>", "<message/>");
+    assert_eq!(rewrite(&stanza, None, &SERVER), Err(FrameError::InvalidNamespace));
+}
+
+fn header_for(content: Content) -> String {
+    format!("<s:stream xmlns:s='http://etherx.jabber.org/streams' xmlns='{}'>", content.namespace())
+}
+
+/// The same trees, content namespaces taken as one; the stanza's own elements are in the target's.
+fn assert_moved(before: &Element, after: &Element, own: bool, target: Content) {
+    let (old, new) = (before.namespace(), after.namespace());
+    let was_content = Content::from_namespace(old).is_some();
+    let own = own && was_content;
+    if own {
+        assert_eq!(new, target.namespace());
+    } else if !was_content {
+        assert_eq!(new, old);
+    } else {
+        assert!(Content::from_namespace(new).is_some());
+    }
+    assert_eq!((before.name(), before.text()), (after.name(), after.text()));
+    for name in ["from", "to", "id", "type", "a", "b"] {
+        assert_eq!(before.attr(name), after.attr(name));
+        for namespace in ["urn:x", "urn:capulet:1", "http://etherx.jabber.org/streams"] {
+            assert_eq!(before.attr_in(name, namespace), after.attr_in(name, namespace));
+        }
+    }
+    assert_eq!(before.children().count(), after.children().count());
+    for (one, other) in before.children().zip(after.children()) {
+        assert_moved(one, other, own, target);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 3000 } else { 50_000 }))]
+
+    #[test]
+    fn a_moved_stanza_stands_on_its_own_and_says_the_same(
+        stanza in element(),
+        target in prop::sample::select(vec![Content::Server, Content::Client, Content::Component]),
+        from_component in any::<bool>(),
+    ) {
+        let source = if from_component { COMPONENT_HEADER } else { HEADER };
+        let Ok(frames) = frames_after(source, &stanza) else { return Ok(()) };
+        let Some(before) = frames.first() else { return Ok(()) };
+        let moved = match rewrite(before, Some("it"), &Target { content: target, lang: Some("en") }) {
+            Ok(bytes) => String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+            Err(error) => {
+                prop_assert_eq!(error, FrameError::NotWellFormed(Reason::DuplicateAttribute));
+                return Ok(());
+            }
+        };
+        let after = frame_after(&header_for(target), &moved);
+        prop_assert!(after.is_self_contained() && after.has_lang(), "{}", moved);
+        assert_moved(&before.element().expect("a tree"), &after.element().expect("a tree"), true, target);
+        prop_assert_eq!((before.from(), before.to(), before.id()), (after.from(), after.to(), after.id()));
+    }
+}
