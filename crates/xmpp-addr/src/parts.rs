@@ -46,9 +46,20 @@ pub(crate) fn check_resourcepart(text: &str) -> Result<(), AddrError> {
     if text.is_ascii() {
         return Ok(());
     }
+    if text.chars().any(shapes_emoji) {
+        let plain: String = text.chars().filter(|&c| !shapes_emoji(c)).collect();
+        return if plain.is_empty() { Err(AddrError::ResourceRule) } else { check_resourcepart(&plain) };
+    }
     // What `OpaqueString` does after this check (spaces to SPACE, NFC) can refuse nothing and empty nothing.
     check_class(text, &FreeformClass::default(), is_newer)
         .map_err(|error| bad_char(&error).map_or(AddrError::ResourceRule, AddrError::ResourceChar))
+}
+
+/// COMPAT(servers that prepare resourceparts by RFC 6122 stringprep, which is most of them): PRECIS refuses the joiner and the
+/// variation selectors that emoji are made of, stringprep table B.1 maps them to nothing, so room nicks on the network hold them.
+/// Refusing them would end the stream of everybody for the nick of one.
+fn shapes_emoji(c: char) -> bool {
+    matches!(c, '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0020}'..='\u{E007F}')
 }
 
 /// RFC 7622 §3.3.1, and the controls and the space that PRECIS `IdentifierClass` disallows.
@@ -235,6 +246,15 @@ mod tests {
         // After a virama a joiner is how the word is written.
         assert_eq!(check_localpart("क्\u{200D}ष"), Ok(()));
         assert_eq!(check_resourcepart("क्\u{200D}ष"), Ok(()));
+    }
+
+    #[test]
+    fn emoji_sequences_pass_in_resourceparts() {
+        // Heart with a variation selector, a family joined of three, the flag of Scotland.
+        for nick in ["Juliet \u{2764}\u{FE0F}", "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}", "\u{1F3F4}\u{E0067}\u{E007F}"] {
+            assert_eq!(check_resourcepart(nick), Ok(()), "{nick}");
+        }
+        assert!(check_localpart("juliet\u{2764}\u{FE0F}").is_err());
     }
 
     #[test]
