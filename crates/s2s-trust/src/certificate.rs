@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser;
 use x509_parser::time::ASN1Time;
@@ -30,6 +30,13 @@ pub(crate) const ANY_USAGE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
 
 /// DER `BOOLEAN`.
 const BOOLEAN: u8 = 0x01;
+
+/// notBefore and notAfter of a certificate (RFC 5280 §4.1.2.5); `None` when it cannot be read. For what an operator is told of his
+/// own certificates; peers are judged by [`crate::judge_chain`].
+pub fn validity(certificate: &CertificateDer<'_>) -> Option<(UnixTime, UnixTime)> {
+    let certificate = Certificate::parse(certificate).ok()?;
+    Some((certificate.not_before(), certificate.not_after()))
+}
 
 pub(crate) struct Certificate<'a> {
     parsed: X509Certificate<'a>,

@@ -36,7 +36,7 @@ mod rung;
 mod shortfall;
 mod verdict;
 
-pub use certificate::CERTIFICATE_BYTES_MAX;
+pub use certificate::{CERTIFICATE_BYTES_MAX, validity};
 pub use chain::{CHAIN_CERTIFICATES_MAX, ChainVerdict, judge_chain};
 pub use evidence::{CertificateFacts, CertificateUse, Channel, Evidence, NameProof};
 pub use judgement::{CertificateJudgement, fingerprint, judge_certificate};
