@@ -1,0 +1,125 @@
+//! What crosses links and shards.
+
+use bytes::Bytes;
+use s2s_proto::{Stanza, VerifiedPair};
+use xmpp_addr::{Domain, DomainPair};
+use xmpp_frame::rewrite::{Target, rewrite};
+use xmpp_frame::{Content, Frame};
+
+use crate::bounce::Bounce;
+
+/// A stanza somebody was allowed to send, or an error we made for one.
+#[derive(Clone, Debug)]
+pub enum Parcel {
+    /// A stanza; its [`VerifiedPair`](s2s_proto::VerifiedPair) travels with it.
+    Stanza(Stanza),
+    /// A stanza that waited in a queue: the same in memory of its own.
+    Kept(Kept),
+    /// A stanza error made here. Never answered by another one.
+    Bounce(Bounce),
+}
+
+/// A copy of a [`Stanza`] that does not keep its read block alive. Made from a stanza only, with its proof.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    frame: Frame,
+    verified: VerifiedPair,
+}
+
+impl Parcel {
+    /// (domain of `from`, domain of `to`).
+    pub fn pair(&self) -> &DomainPair {
+        match self {
+            Parcel::Stanza(stanza) => stanza.pair(),
+            Parcel::Kept(kept) => kept.verified.pair(),
+            Parcel::Bounce(bounce) => bounce.pair(),
+        }
+    }
+
+    /// The domain of `from`.
+    pub fn from_domain(&self) -> &Domain {
+        self.pair().sender()
+    }
+
+    /// The domain of `to`.
+    pub fn to_domain(&self) -> &Domain {
+        self.pair().target()
+    }
+
+    /// The element of a stanza; `None` for a bounce.
+    pub fn frame(&self) -> Option<&Frame> {
+        match self {
+            Parcel::Stanza(stanza) => Some(stanza.frame()),
+            Parcel::Kept(kept) => Some(&kept.frame),
+            Parcel::Bounce(_) => None,
+        }
+    }
+
+    /// What to write on a stream of this content namespace. Copies only when the stanza spells another one.
+    pub fn bytes_for(&self, content: Content) -> Bytes {
+        match self {
+            Parcel::Stanza(stanza) => stanza.bytes_for(content),
+            // An error would mean that a frame which was scanned cannot be scanned again; it goes out as it came.
+            Parcel::Kept(kept) => rewrite(&kept.frame, None, &Target { content, lang: None })
+                .unwrap_or_else(|_| kept.frame.bytes().clone()),
+            // Spelled without a namespace declaration of its own: it takes that of any stream.
+            Parcel::Bounce(bounce) => bounce.bytes().clone(),
+        }
+    }
+
+    /// Bytes as received or made; on the wire a stanza that is rewritten may differ by a few.
+    pub fn len(&self) -> usize {
+        match self {
+            Parcel::Stanza(stanza) => stanza.bytes().len(),
+            Parcel::Kept(kept) => kept.frame.len(),
+            Parcel::Bounce(bounce) => bounce.bytes().len(),
+        }
+    }
+
+    /// Never true: a parcel is at least a tag.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same parcel in memory of its own.
+    pub(crate) fn detached(self) -> Parcel {
+        match self {
+            Parcel::Stanza(stanza) => Parcel::Kept(Kept {
+                frame: stanza.frame().detached(),
+                verified: stanza.verified().clone(),
+            }),
+            kept @ (Parcel::Kept(_) | Parcel::Bounce(_)) => kept,
+        }
+    }
+
+    /// A number that is the same for all parcels of one bare `from`: by it a sender's parcels stay on one link.
+    pub(crate) fn sender_hash(&self) -> u64 {
+        match self {
+            Parcel::Stanza(stanza) => bare_hash(&stanza.from()),
+            Parcel::Kept(kept) => bare_hash(&kept.frame.from().unwrap_or_default()),
+            Parcel::Bounce(bounce) => bare_hash(bounce.from()),
+        }
+    }
+}
+
+/// FNV-1a over the bare part. ASCII letters count as lower case: a peer that spells one account in two ways still gets
+/// one order. Not keyed: a sender that chooses its link of a component gains nothing.
+fn bare_hash(jid: &str) -> u64 {
+    let bare = jid.split_once('/').map_or(jid, |(bare, _)| bare);
+    bare.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bare_address_has_one_hash() {
+        let juliet = bare_hash("juliet@capulet.example");
+        assert_eq!(bare_hash("juliet@capulet.example/balcony"), juliet);
+        assert_eq!(bare_hash("Juliet@Capulet.example/a/b"), juliet);
+        assert_ne!(bare_hash("nurse@capulet.example/balcony"), juliet);
+    }
+}

@@ -1,0 +1,348 @@
+//! From the first parcel to an authorised link.
+
+use std::sync::Arc;
+
+use s2s_proto::{DialbackCondition, Millis, OutboundFailure, VerifyOutcome};
+use xmpp_addr::Domain;
+
+use super::Router;
+use crate::action::{Action, OutboundEvent};
+use crate::bounce::{ConnectFailure, Undeliverable, is_target_specific};
+use crate::discovery::{Discovery, DnsFailure, Target, plan};
+use crate::ids::{LinkId, SlotId};
+use crate::parcel::Parcel;
+use crate::slot::{
+    Authorize, Closing, Connecting, CoolingDown, Established, Refusal, Resolving, State, Verifying,
+};
+use crate::verify::Stage as TicketStage;
+
+impl Router {
+    /// The answer to [`Action::Resolve`].
+    pub fn resolved(
+        &mut self,
+        now: Millis,
+        remote: &Domain,
+        result: Result<Discovery, DnsFailure>,
+        out: &mut Vec<Action>,
+    ) {
+        let waiting = self.slots.take_resolving(remote);
+        match result {
+            Ok(discovery) => {
+                let timeouts = &self.config.timeouts;
+                let kept = (u64::from(discovery.ttl_secs) * 1000).clamp(
+                    timeouts.discovery_min_ms,
+                    timeouts.discovery_max_ms.max(timeouts.discovery_min_ms),
+                );
+                let discovery = Arc::new(discovery);
+                self.discoveries.insert(remote.clone(), Arc::clone(&discovery), now.after(kept));
+                for at in waiting {
+                    self.connect(now, at, &discovery, out);
+                }
+            }
+            Err(failure) => {
+                for at in waiting {
+                    self.give_up(now, at, failure.into(), Vec::new(), out);
+                }
+            }
+        }
+    }
+
+    /// A transport is up for [`Action::Connect`] and its stream begins to negotiate; `target` is the one it leads to.
+    pub fn connected(
+        &mut self,
+        now: Millis,
+        slot: SlotId,
+        link: LinkId,
+        target: &Target,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(at) = self.slots.place_of(slot) else { return out.push(Action::Close { link }) };
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let State::Connecting(connecting) = &mut slot.state else {
+            // The attempt was given up meanwhile.
+            return out.push(Action::Close { link });
+        };
+        // Groups before the target's were tried in full.
+        let mut others = std::mem::take(&mut connecting.targets);
+        others.retain(|other| other.priority >= target.priority && other != target);
+        slot.state = State::Verifying(Verifying {
+            link,
+            target: target.clone(),
+            others,
+            authorize: Authorize::NotAsked,
+            answers: 0,
+        });
+        self.slots.link(link, at);
+        if self.slots.get(at).is_some_and(|slot| !slot.wants_link()) {
+            // All that was wanted expired; an unused stream would only be closed by the peer.
+            self.close(at, out);
+        }
+        self.advance(now, at, out);
+    }
+
+    /// All targets of an [`Action::Connect`] failed before a stream could begin.
+    pub fn connect_failed(
+        &mut self,
+        now: Millis,
+        slot: SlotId,
+        failure: ConnectFailure,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(at) = self.slots.place_of(slot) else { return };
+        let Some(slot) = self.slots.get(at) else { return };
+        if !matches!(slot.state, State::Connecting(_)) {
+            return;
+        }
+        if failure != ConnectFailure::NoLinks {
+            // The records may be out of date: ask again next time.
+            let remote = slot.pair.target().clone();
+            self.discoveries.remove(&remote);
+        }
+        self.give_up(now, at, failure.into(), Vec::new(), out);
+    }
+
+    /// Something happened on an outbound link. Events of links that are no longer of interest are ignored.
+    pub fn stream_event(
+        &mut self,
+        now: Millis,
+        link: LinkId,
+        event: OutboundEvent,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(at) = self.slots.by_link(link) else { return };
+        match event {
+            OutboundEvent::PairAuthorized { pair } => {
+                if self.slots.get(at).is_some_and(|slot| slot.pair == pair) {
+                    self.establish(now, at, out);
+                }
+            }
+            OutboundEvent::PairFailed { pair, failure } => {
+                if self.slots.get(at).is_some_and(|slot| slot.pair == pair) {
+                    self.pair_failed(now, at, &failure, out);
+                }
+            }
+            OutboundEvent::VerifyAnswer { pair, stream_id, outcome } => {
+                self.verify_answered(now, at, &pair, &stream_id, outcome, out);
+            }
+            OutboundEvent::ExternalRefused => {
+                let Some(slot) = self.slots.get_mut(at) else { return };
+                if let State::Verifying(verifying) = &mut slot.state
+                    && !slot.dialback_first
+                {
+                    // Some peers close the stream after this. It is worth one more try at the same address, by dialback.
+                    slot.dialback_first = true;
+                    verifying.others.insert(0, verifying.target.clone());
+                }
+            }
+        }
+    }
+
+    /// Does what a slot with new wants, or in a new state, needs next. Ends with the slot settled.
+    pub(super) fn advance(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let wants_link = slot.wants_link();
+        match &mut slot.state {
+            State::Idle | State::CoolingDown(_) if wants_link => return self.start(now, at, out),
+            State::Verifying(verifying) => {
+                if !slot.queue.is_empty() && matches!(verifying.authorize, Authorize::NotAsked) {
+                    let until = now.after(self.config.timeouts.negotiate_ms);
+                    verifying.authorize = Authorize::Asked { until };
+                    out.push(Action::Authorize { link: verifying.link, pair: slot.pair.clone() });
+                }
+                let link = verifying.link;
+                self.ask_tickets(at, link, out);
+            }
+            State::Established(established) => {
+                let link = established.link;
+                self.ask_tickets(at, link, out);
+            }
+            State::Idle
+            | State::CoolingDown(_)
+            | State::Resolving(_)
+            | State::Connecting(_)
+            | State::Closing(_) => {}
+        }
+        self.slots.settle(at);
+    }
+
+    /// Sends the verifications that were not yet sent on this link.
+    fn ask_tickets(&mut self, at: usize, link: LinkId, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        for ticket in slot.tickets.iter_mut().filter(|ticket| ticket.stage == TicketStage::Waiting)
+        {
+            ticket.stage = TicketStage::Asked;
+            out.push(Action::Verify { link, request: ticket.request.clone() });
+        }
+    }
+
+    fn start(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        if let Some(discovery) = self.discoveries.get(now, slot.pair.target()).cloned() {
+            self.counters.discoveries_from_cache += 1;
+            return self.connect(now, at, &discovery, out);
+        }
+        let remote = slot.pair.target().clone();
+        slot.state =
+            State::Resolving(Resolving { until: now.after(self.config.timeouts.resolve_ms) });
+        if self.slots.await_resolution(at) {
+            self.counters.resolves += 1;
+            out.push(Action::Resolve { remote });
+        }
+        self.slots.settle(at);
+    }
+
+    fn connect(&mut self, now: Millis, at: usize, discovery: &Discovery, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        if !slot.wants_link() {
+            slot.state = State::Idle;
+            return self.slots.settle(at);
+        }
+        match plan(discovery, &self.config.guard, &mut self.random) {
+            Ok(targets) => self.connect_to(now, at, targets, out),
+            Err(none) => self.give_up(now, at, none.into(), Vec::new(), out),
+        }
+    }
+
+    fn connect_to(&mut self, now: Millis, at: usize, targets: Vec<Target>, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        for ticket in &mut slot.tickets {
+            ticket.stage = TicketStage::Waiting;
+        }
+        let until = now.after(self.config.timeouts.connect_ms);
+        slot.state = State::Connecting(Connecting { until, targets: targets.clone() });
+        self.counters.connects += 1;
+        out.push(Action::Connect {
+            slot: slot.id,
+            pair: slot.pair.clone(),
+            targets,
+            dialback_first: slot.dialback_first,
+        });
+        self.slots.settle(at);
+    }
+
+    /// The pair is authorised: what waits goes out in order, before anything routed later.
+    fn establish(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let State::Verifying(Verifying { link, .. }) = slot.state else { return };
+        slot.state = State::Established(Established { link, since: now });
+        slot.refusal = None;
+        self.counters.established += 1;
+        while let Some(waiting) = slot.queue.pop(&mut self.total) {
+            self.counters.sent += 1;
+            out.push(Action::Send { link, parcel: waiting.parcel });
+        }
+        self.advance(now, at, out);
+    }
+
+    /// The peer, or our policy, refused the pair while the stream goes on.
+    fn pair_failed(
+        &mut self,
+        now: Millis,
+        at: usize,
+        failure: &OutboundFailure,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let cause = Undeliverable::from_outbound(failure);
+        match &mut slot.state {
+            State::Verifying(verifying)
+                if is_target_specific(failure) || verifying.is_to_be_repeated() =>
+            {
+                // No stanza was written to this link, so nothing can be overtaken by leaving it behind.
+                let link = verifying.link;
+                self.slots.unlink(link);
+                out.push(Action::Close { link });
+                self.next_target(now, at, cause, out);
+            }
+            State::Verifying(verifying) => {
+                verifying.authorize = Authorize::NotAsked;
+                let waiting = self.refuse_pair(now, at, cause);
+                if self.slots.get(at).is_some_and(|slot| slot.tickets.is_empty()) {
+                    self.close(at, out);
+                }
+                self.slots.settle(at);
+                self.refuse_all(now, &waiting, cause, out);
+            }
+            State::Established(_) => {
+                // Withdrawn: a certificate ended, or policy changed. What the link has not sent comes back and bounces.
+                let waiting = self.refuse_pair(now, at, cause);
+                self.close(at, out);
+                self.slots.settle(at);
+                self.refuse_all(now, &waiting, cause, out);
+            }
+            State::Idle
+            | State::Resolving(_)
+            | State::Connecting(_)
+            | State::Closing(_)
+            | State::CoolingDown(_) => {}
+        }
+    }
+
+    /// Refuses the pair's stanzas for a while; what waits is handed out to be bounced.
+    fn refuse_pair(&mut self, now: Millis, at: usize, cause: Undeliverable) -> Vec<Parcel> {
+        let Some(slot) = self.slots.get_mut(at) else { return Vec::new() };
+        self.counters.gave_up += 1;
+        let until = slot.backoff.fail(now, self.config.backoff, &mut self.random);
+        slot.refusal = Some(Refusal { until, cause });
+        slot.queue.take(&mut self.total).into_iter().map(|waiting| waiting.parcel).collect()
+    }
+
+    /// Asks the driver to end the slot's link, and waits for that.
+    pub(super) fn close(&mut self, at: usize, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        if let Some(link) = slot.state.link() {
+            for ticket in &mut slot.tickets {
+                ticket.stage = TicketStage::Waiting;
+            }
+            slot.state = State::Closing(Closing { link });
+            out.push(Action::Close { link });
+        }
+        self.slots.settle(at);
+    }
+
+    /// The target at hand failed; its link is no longer the slot's. Tries the next one or gives up.
+    pub(super) fn next_target(
+        &mut self,
+        now: Millis,
+        at: usize,
+        cause: Undeliverable,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        let State::Verifying(verifying) = std::mem::replace(&mut slot.state, State::Idle) else {
+            return;
+        };
+        if !slot.wants_link() {
+            return self.slots.settle(at);
+        }
+        if verifying.others.is_empty() {
+            return self.give_up(now, at, cause, Vec::new(), out);
+        }
+        self.connect_to(now, at, verifying.others, out);
+    }
+
+    /// Rests. What waits bounces, `unsent` first; who waits for a verification is told.
+    pub(super) fn give_up(
+        &mut self,
+        now: Millis,
+        at: usize,
+        cause: Undeliverable,
+        unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        self.counters.gave_up += 1;
+        let until = slot.backoff.fail(now, self.config.backoff, &mut self.random);
+        slot.state = State::CoolingDown(CoolingDown { until, cause });
+        slot.quick_ends = 0;
+        let mut refused = unsent;
+        refused.extend(slot.queue.take(&mut self.total).into_iter().map(|waiting| waiting.parcel));
+        let tickets = std::mem::take(&mut slot.tickets);
+        self.slots.settle(at);
+        let condition: DialbackCondition = cause.dialback();
+        for ticket in tickets {
+            self.answer(ticket, VerifyOutcome::Failed(condition), out);
+        }
+        self.refuse_all(now, &refused, cause, out);
+    }
+}

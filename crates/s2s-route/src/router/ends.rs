@@ -1,0 +1,172 @@
+//! How links end, and what becomes of what they did not send.
+
+use s2s_proto::Millis;
+
+use super::{Router, Stage};
+use crate::action::{Action, LinkEnd};
+use crate::bounce::{Undeliverable, is_target_specific};
+use crate::ids::LinkId;
+use crate::parcel::Parcel;
+use crate::queue::Waiting;
+use crate::slot::{Established, State};
+use crate::verify::Stage as TicketStage;
+
+impl Router {
+    /// A link of this shard is gone, whatever kind it was.
+    ///
+    /// `unsent`: the parcels given to it by [`Action::Send`] of which no byte reached the socket, in the order they were
+    /// given. A parcel that was written in part or in full must not be in it. After a polite end of an authorised link they
+    /// wait, in front, for a new one; after a failure they bounce. Those of a component link go to another link of the same
+    /// domain or bounce.
+    pub fn link_closed(
+        &mut self,
+        now: Millis,
+        link: LinkId,
+        end: &LinkEnd,
+        unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        self.counters.returned += unsent.len() as u64;
+        self.hosted.detach(link);
+        let Some(at) = self.slots.unlink(link) else {
+            for parcel in unsent {
+                self.dispatch(now, parcel, out);
+            }
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        match &slot.state {
+            State::Verifying(verifying) => {
+                let answered = verifying.answers > 0;
+                self.verifying_closed(now, at, end, answered, out);
+                // Nothing is sent on such a link. Should the driver think otherwise, the parcels find their way again.
+                for parcel in unsent {
+                    self.dispatch(now, parcel, out);
+                }
+            }
+            State::Established(Established { since, .. }) => {
+                let lasted = now.since(*since) >= self.config.timeouts.stable_ms;
+                self.established_closed(now, at, end, lasted, unsent, out);
+            }
+            State::Closing(_) => self.reopen(now, at, unsent, out),
+            // Only the states above have a link.
+            State::Idle | State::Resolving(_) | State::Connecting(_) | State::CoolingDown(_) => {}
+        }
+    }
+
+    fn verifying_closed(
+        &mut self,
+        now: Millis,
+        at: usize,
+        end: &LinkEnd,
+        answered: bool,
+        out: &mut Vec<Action>,
+    ) {
+        match end {
+            LinkEnd::ClosedByUs => self.polite_end(now, at, Vec::new(), out),
+            // A peer that answers one verification and closes is polite; one that closes before it did anything is not.
+            LinkEnd::ClosedByPeer if answered => self.polite_end(now, at, Vec::new(), out),
+            LinkEnd::ClosedByPeer => self.next_target(now, at, Undeliverable::StreamFailed, out),
+            LinkEnd::Failed(failure) => {
+                let cause = Undeliverable::from_outbound(failure);
+                let Some(slot) = self.slots.get_mut(at) else { return };
+                let may_repeat = matches!(&slot.state, State::Verifying(verifying) if verifying.is_to_be_repeated());
+                if may_repeat || is_target_specific(failure) {
+                    self.next_target(now, at, cause, out);
+                } else if slot.wants_link() {
+                    self.give_up(now, at, cause, Vec::new(), out);
+                } else {
+                    slot.state = State::Idle;
+                    self.slots.settle(at);
+                }
+            }
+        }
+    }
+
+    fn established_closed(
+        &mut self,
+        now: Millis,
+        at: usize,
+        end: &LinkEnd,
+        lasted: bool,
+        unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        if lasted {
+            slot.backoff.reset();
+            slot.quick_ends = 0;
+        }
+        match end {
+            LinkEnd::ClosedByUs | LinkEnd::ClosedByPeer if lasted => {
+                self.reopen(now, at, unsent, out);
+            }
+            LinkEnd::ClosedByUs | LinkEnd::ClosedByPeer => self.polite_end(now, at, unsent, out),
+            LinkEnd::Failed(failure) => {
+                let cause = Undeliverable::from_outbound(failure);
+                if lasted && is_target_specific(failure) {
+                    // It worked until just now: the next parcel may try at once.
+                    slot.state = State::Idle;
+                    self.advance_anew(now, at, out);
+                    self.refuse_all(now, &unsent, cause, out);
+                } else {
+                    self.give_up(now, at, cause, unsent, out);
+                }
+            }
+        }
+    }
+
+    /// A polite end of a link that did not last. A few are taken as they are; a peer that does nothing else is left alone
+    /// for a while.
+    fn polite_end(&mut self, now: Millis, at: usize, unsent: Vec<Parcel>, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        slot.quick_ends = slot.quick_ends.saturating_add(1);
+        let wanted = slot.wants_link() || !unsent.is_empty();
+        if wanted && slot.quick_ends > self.config.limits.quick_reconnects {
+            return self.give_up(now, at, Undeliverable::StreamFailed, unsent, out);
+        }
+        self.reopen(now, at, unsent, out);
+    }
+
+    /// Puts `unsent` back in front of what waits and starts a new attempt if anything waits (the old queue goes first, or
+    /// bounces first: order holds).
+    fn reopen(&mut self, now: Millis, at: usize, unsent: Vec<Parcel>, out: &mut Vec<Action>) {
+        let draining = self.stage == Stage::Draining;
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        slot.state = State::Idle;
+        if !self.hosted.covers(slot.pair.sender()) || self.hosted.covers(slot.pair.target()) {
+            // The pair changed sides while its link was closing.
+            self.advance_anew(now, at, out);
+            for parcel in unsent {
+                self.dispatch(now, parcel, out);
+            }
+            return;
+        }
+        let refusal = if draining { Some(Undeliverable::Draining) } else { slot.refuses(now) };
+        if let Some(cause) = refusal {
+            self.advance_anew(now, at, out);
+            return self.refuse_all(now, &unsent, cause, out);
+        }
+        let behind = slot.queue.take(&mut self.total);
+        let fresh = now.after(self.config.timeouts.queue_ms);
+        let until = behind.first().map_or(fresh, |first| first.until.min(fresh));
+        let in_front = unsent.into_iter().map(|parcel| Waiting { parcel, until });
+        let mut over = Vec::new();
+        for waiting in in_front.chain(behind) {
+            if let Some(waiting) = slot.queue.push(waiting, &self.config.limits, &mut self.total) {
+                over.push(waiting.parcel);
+            }
+        }
+        self.advance_anew(now, at, out);
+        self.refuse_all(now, &over, Undeliverable::Full, out);
+    }
+
+    /// Like [`advance`](Router::advance) for a slot that lost its link: its verifications have to be asked again.
+    fn advance_anew(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        for ticket in &mut slot.tickets {
+            ticket.stage = TicketStage::Waiting;
+        }
+        self.advance(now, at, out);
+    }
+}
