@@ -1,0 +1,106 @@
+//! What each layer below needs of the [`Settings`].
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use s2s_proto::{AdvertisedLimits, ComponentConfig, ComponentEntry, InboundConfig, OutboundConfig};
+use s2s_route::{Guard, HostedEntry, HostedKind, RouteConfig};
+use xmpp_addr::DomainPattern;
+use xmpp_frame::Limits;
+
+use crate::settings::{Service, Settings};
+use crate::shard::{Common, Live};
+
+/// The configurations of the streams.
+pub(crate) fn live(settings: &Arc<Settings>) -> Live {
+    let limits = &settings.limits;
+    let timeouts = stream_timeouts(settings);
+    let shape =
+        |base: Limits| Limits { depth: limits.depth, attributes: limits.attributes, ..base };
+    let preauth = Limits {
+        element_bytes: limits.preauth_bytes,
+        header_bytes: limits.preauth_bytes,
+        ..Limits::PRE_AUTH
+    };
+    let authenticated =
+        Limits { element_bytes: limits.stanza_bytes, ..shape(Limits::AUTHENTICATED) };
+    let entries = settings.domains.iter().map(|domain| {
+        let Service::Component { secret } = &domain.service;
+        ComponentEntry { pattern: domain.pattern.clone(), secret: secret.as_str().into() }
+    });
+    let outbound = |external| OutboundConfig {
+        external,
+        timeouts: timeouts.clone(),
+        ..OutboundConfig::new(Arc::clone(&settings.secret))
+    };
+    let named = settings.domains.iter().find_map(|domain| match &domain.pattern {
+        DomainPattern::Exact(name) => Some(name.clone()),
+        DomainPattern::Below(_) | DomainPattern::Any => None,
+    });
+    Live {
+        inbound: Arc::new(InboundConfig {
+            authority: named,
+            starttls: settings.domains.iter().any(|domain| domain.identity.is_some()),
+            limits: AdvertisedLimits {
+                max_bytes: u32::try_from(limits.stanza_bytes).ok(),
+                idle_seconds: Some(settings.timeouts.idle_secs),
+            },
+            timeouts: timeouts.clone(),
+            ..InboundConfig::new(Arc::clone(&settings.secret))
+        }),
+        outbound: Arc::new(outbound(true)),
+        outbound_anonymous: Arc::new(outbound(false)),
+        component: Arc::new(ComponentConfig {
+            timeouts: timeouts.clone(),
+            ..ComponentConfig::new(entries.collect())
+        }),
+        preauth,
+        authenticated,
+        settings: Arc::clone(settings),
+    }
+}
+
+/// The configuration of the router; the owner hash's key is the same on every shard and for the
+/// whole life of the process.
+pub(crate) fn route(settings: &Settings, common: &Common) -> RouteConfig {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &common.boot_secret);
+    let tag = hmac::sign(&key, b"owner hash");
+    let half = |bytes: &[u8]| bytes.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte));
+    let (first, second) = tag.as_ref().split_at(8);
+    let mut config = RouteConfig::new([half(first), half(second)]);
+    config.shards = common.shards;
+    config.hosted = settings
+        .domains
+        .iter()
+        .map(|domain| match domain.service {
+            Service::Component { .. } => {
+                HostedEntry { pattern: domain.pattern.clone(), kind: HostedKind::Component }
+            }
+        })
+        .collect();
+    config.guard = Guard {
+        allow: settings.allow_private.clone(),
+        own_listeners: common.listeners.clone(),
+        interfaces: common.interfaces.clone(),
+        ..Guard::default()
+    };
+    config.limits.queue_parcels = settings.limits.queue_stanzas;
+    config.limits.queue_bytes = settings.limits.queue_bytes;
+    config.limits.queue_total_bytes = settings.limits.queue_total_bytes;
+    config.timeouts.queue_ms = u64::from(settings.timeouts.queue_secs) * 1_000;
+    config.timeouts.verify_ms = u64::from(settings.timeouts.verify_secs) * 1_000;
+    config
+}
+
+fn stream_timeouts(settings: &Settings) -> s2s_proto::Timeouts {
+    let negotiation_ms = u64::from(settings.timeouts.negotiation_secs) * 1_000;
+    let defaults = s2s_proto::Timeouts::default();
+    s2s_proto::Timeouts {
+        header_ms: defaults.header_ms.min(negotiation_ms),
+        tls_ms: defaults.tls_ms.min(negotiation_ms),
+        negotiation_ms,
+        // The router answers every verification before the stream gives up on it.
+        dialback_ms: u64::from(settings.timeouts.verify_secs) * 1_000 + 15_000,
+        ..defaults
+    }
+}

@@ -1,0 +1,129 @@
+//! Answers what streams ask: what the policy demands of a pair, and what the certificate proves.
+
+use s2s_proto::{CertificateAnswer, Demand, Judgement, Millis, Proof, Refusal};
+use s2s_trust::{
+    CertificateFacts, CertificateJudgement, CertificateUse, ChainVerdict, Channel, Evidence,
+    NameProof, Rung, fingerprint, judge_certificate, verdict,
+};
+use xmpp_addr::{Domain, DomainPair};
+
+use crate::report::Direction;
+use crate::shard::Shard;
+use crate::tls::TlsPeerFacts;
+
+/// A chain verdict is reused this long at most; its expiry is compared with the clock every time.
+const VERDICT_MS: u64 = 10 * 60 * 1_000;
+
+/// What policy demands, in the words of the streams.
+pub(crate) fn demand(minimum: Rung) -> Demand {
+    match minimum {
+        Rung::Promiscuous => Demand::Assertion,
+        Rung::Verified => Demand::Dialback,
+        Rung::Secure => Demand::DialbackOverTls,
+        Rung::Trusted => Demand::Certificate,
+    }
+}
+
+impl Shard {
+    /// Judges one pair on one stream.
+    pub(crate) fn judge(
+        &self,
+        now: Millis,
+        direction: Direction,
+        facts: &TlsPeerFacts,
+        pair: &DomainPair,
+    ) -> Judgement {
+        let (local, remote) = match direction {
+            Direction::In => (pair.target(), pair.sender()),
+            Direction::Out => (pair.sender(), pair.target()),
+        };
+        let live = self.live();
+        if live.settings.hosted(remote).is_some() {
+            return Judgement::refuses(Refusal::OurOwnDomain);
+        }
+        if live.settings.hosted(local).is_none() {
+            return Judgement::refuses(Refusal::UnknownHost);
+        }
+        let minimum = live.settings.policy.minimum_for(local, remote).minimum;
+        let certificate = match self.judge_peer(now, facts, remote) {
+            None => CertificateAnswer::NoneShown,
+            Some(judgement) if judgement.proves() => CertificateAnswer::Proves,
+            Some(judgement) => CertificateAnswer::Fails(judgement.to_string().into()),
+        };
+        Judgement::demands(demand(minimum)).with_certificate(certificate)
+    }
+
+    /// What the peer's certificate says about `remote`; `None` without one.
+    pub(crate) fn judge_peer(
+        &self,
+        now: Millis,
+        facts: &TlsPeerFacts,
+        remote: &Domain,
+    ) -> Option<CertificateJudgement> {
+        let leaf = facts.chain.first()?;
+        let calendar = self.calendar();
+        let key = (fingerprint(leaf), remote.clone());
+        if let Some(known) = self.verdicts.borrow().get(now, &key)
+            && !matches!(known.chain, ChainVerdict::Trusted { not_after } if not_after < calendar)
+        {
+            return Some(*known);
+        }
+        let live = self.live();
+        let judgement = judge_certificate(&facts.chain, remote, &live.settings.roots, calendar);
+        // A refusal may be due to intermediates that this peer did not send: judged again.
+        if judgement.proves() {
+            self.verdicts.borrow_mut().insert(key, judgement, now.after(VERDICT_MS));
+        }
+        Some(judgement)
+    }
+
+    /// The rung an inbound pair has earned.
+    pub(crate) fn inbound_rung(
+        &self,
+        now: Millis,
+        facts: &TlsPeerFacts,
+        tls: bool,
+        remote: &Domain,
+        proof: Proof,
+    ) -> Rung {
+        let name = match proof {
+            Proof::Asserted | Proof::Component => NameProof::Asserted,
+            Proof::Dialback { leg_tls, .. } => NameProof::Dialback { verify_leg_tls: leg_tls },
+            Proof::External => NameProof::Certificate(CertificateUse::External),
+            Proof::CertificateDialback => NameProof::Certificate(CertificateUse::Dialback),
+        };
+        self.rung(now, facts, tls, remote, name)
+    }
+
+    /// The rung an outbound pair has earned: the remote name is as good as the DNS that led to it,
+    /// or as its certificate.
+    pub(crate) fn outbound_rung(
+        &self,
+        now: Millis,
+        facts: &TlsPeerFacts,
+        tls: bool,
+        remote: &Domain,
+        asserted: bool,
+    ) -> Rung {
+        let name = if asserted { NameProof::Asserted } else { NameProof::Resolved };
+        self.rung(now, facts, tls, remote, name)
+    }
+
+    fn rung(
+        &self,
+        now: Millis,
+        facts: &TlsPeerFacts,
+        tls: bool,
+        remote: &Domain,
+        name: NameProof,
+    ) -> Rung {
+        let certificate = match self.judge_peer(now, facts, remote) {
+            None => CertificateFacts::None,
+            Some(judgement) => {
+                CertificateFacts::Presented { chain: judgement.chain, name: judgement.name }
+            }
+        };
+        let channel = if tls { Channel::Tls } else { Channel::Plain };
+        verdict(&Evidence { name, channel, certificate }).rung
+    }
+}

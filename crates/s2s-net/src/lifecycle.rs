@@ -1,0 +1,357 @@
+//! How links come to be and how they end: accepted, adopted, connected; idle, stalled, drained.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use s2s_proto::{
+    ComponentStream, InboundStream, Input, Millis, OutboundOptions, OutboundStream, TlsState,
+};
+use s2s_route::{LinkId, SlotId, Target, TlsMode};
+use tracing::{debug, warn};
+use xmpp_addr::DomainPair;
+
+use crate::link::{Link, LinkState, Stream};
+use crate::negotiate::link_end;
+use crate::settings::ListenerKind;
+use crate::shard::{Mail, Shard};
+use crate::sys::Socket;
+use crate::tasks;
+
+/// After our last word the peer's last bytes are read this long, so that the kernel does not
+/// answer them with a reset that would overtake what we sent.
+const LINGER_MS: u64 = 2_000;
+
+/// A write that makes no progress for so long means that the peer is gone.
+const STALL_MS: u64 = 60_000;
+
+impl Shard {
+    /// A connection was accepted.
+    pub(crate) fn accepted(self: &Rc<Self>, socket: Socket, kind: ListenerKind) {
+        let now = self.now();
+        if self.draining.get().is_some() || !self.make_room(now) {
+            self.count(|counters| counters.refused_for_room += 1);
+            return socket.shutdown();
+        }
+        let live = self.live();
+        let stream = match kind {
+            ListenerKind::Component => Stream::Component {
+                stream: Box::new(ComponentStream::new(live.component.clone(), self.seed())),
+                attached: false,
+            },
+            ListenerKind::S2s => self.inbound_stream(TlsState::Plain),
+            ListenerKind::S2sDirectTls => self.inbound_stream(TlsState::Direct),
+        };
+        self.count(|counters| match kind {
+            ListenerKind::Component => counters.accepted_components += 1,
+            ListenerKind::S2s | ListenerKind::S2sDirectTls => counters.accepted += 1,
+        });
+        let Some(link) = self.new_link(socket, stream, now) else { return };
+        {
+            let state = &mut *link.state.borrow_mut();
+            state.steerable = kind == ListenerKind::S2s && self.common.shards > 1;
+            if kind == ListenerKind::S2sDirectTls {
+                self.begin_tls(&link, state, true);
+            } else {
+                state.stream.handle(now, Input::Connected);
+            }
+        }
+        self.begin(&link, now);
+    }
+
+    /// A connection that another shard accepted for a remote domain of ours.
+    pub(crate) fn adopt(self: &Rc<Self>, now: Millis, stream: std::net::TcpStream, bytes: &[u8]) {
+        let socket = match Socket::adopt(stream) {
+            Ok(socket) => socket,
+            Err(error) => return warn!(%error, "cannot adopt a connection"),
+        };
+        if self.draining.get().is_some() || !self.make_room(now) {
+            self.count(|counters| counters.refused_for_room += 1);
+            return socket.shutdown();
+        }
+        let Some(link) = self.new_link(socket, self.inbound_stream(TlsState::Plain), now) else {
+            return;
+        };
+        link.state.borrow_mut().stream.handle(now, Input::Connected);
+        self.begin(&link, now);
+        self.on_bytes(&link, &mut bytes.to_vec(), 0);
+    }
+
+    /// A connection to a target of `slot` stands.
+    pub(crate) fn connected(
+        self: &Rc<Self>,
+        socket: Socket,
+        slot: SlotId,
+        pair: DomainPair,
+        target: &Target,
+        dialback_first: bool,
+    ) {
+        let now = self.now();
+        self.count(|counters| counters.connected += 1);
+        let direct = target.tls == TlsMode::Direct;
+        let tls = if direct { TlsState::Direct } else { TlsState::Plain };
+        let live = self.live();
+        let options = OutboundOptions { dialback_first, tls };
+        let has_identity =
+            live.settings.hosted(pair.sender()).is_some_and(|entry| entry.identity.is_some());
+        let config = if has_identity { &live.outbound } else { &live.outbound_anonymous };
+        let outbound = OutboundStream::new(Arc::clone(config), pair.clone(), options);
+        let stream = Stream::Outbound { stream: Box::new(outbound), pair };
+        // The slot was there before the link: closing an idle link made room for it.
+        let Some(link) = self.new_link(socket, stream, now) else { return };
+        {
+            let state = &mut *link.state.borrow_mut();
+            if direct {
+                self.begin_tls(&link, state, true);
+            } else {
+                state.stream.handle(now, Input::Connected);
+            }
+        }
+        let mut actions = Vec::new();
+        // First of all, so that the router knows the link when its stream ends at once.
+        self.router.borrow_mut().connected(now, slot, link.id, target, &mut actions);
+        self.settle(now, &link, &mut link.state.borrow_mut(), &mut actions);
+        self.perform(now, actions);
+        self.begin(&link, now);
+    }
+
+    fn inbound_stream(&self, tls: TlsState) -> Stream {
+        Stream::Inbound(Box::new(InboundStream::new(self.live().inbound.clone(), self.seed(), tls)))
+    }
+
+    fn new_link(&self, socket: Socket, stream: Stream, now: Millis) -> Option<Rc<Link>> {
+        let peer = match socket.set_link_options().and_then(|()| socket.peer_address()) {
+            Ok(peer) => peer,
+            // It was closed before we looked.
+            Err(error) => {
+                debug!(%error, "connection lost at once");
+                return None;
+            }
+        };
+        let live = self.live();
+        let mut links = self.links.borrow_mut();
+        let entry = links.vacant_entry();
+        self.generation.set(self.generation.get().wrapping_add(1));
+        let id = LinkId {
+            shard: self.id,
+            index: u32::try_from(entry.key()).unwrap_or(u32::MAX),
+            generation: self.generation.get(),
+        };
+        let is_component = matches!(stream, Stream::Component { .. });
+        let state = LinkState::new(stream, live.preauth, live.authenticated, now);
+        let link = Rc::new(Link { id, socket, peer, state: RefCell::new(state) });
+        entry.insert(Rc::clone(&link));
+        if !is_component {
+            self.gauges.borrow_mut().links += 1;
+            self.by_use.borrow_mut().push_back((id, now));
+        }
+        Some(link)
+    }
+
+    /// Starts the reading task and does what the stream wanted at its birth.
+    fn begin(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        let mut actions = Vec::new();
+        self.settle(now, link, &mut link.state.borrow_mut(), &mut actions);
+        tasks::spawn_reader(self, link);
+        self.perform(now, actions);
+        self.after_step(link, now);
+    }
+
+    /// After every step of a link: write what there is to write, arm its timer.
+    pub(crate) fn after_step(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        let state = &mut *link.state.borrow_mut();
+        if state.gone {
+            return;
+        }
+        if !state.writing
+            && (state.backlog() > 0 || state.closing.is_some() && state.linger_until.is_none())
+        {
+            state.writing = true;
+            tasks::spawn_writer(self, link);
+        }
+        self.arm(link, state, now);
+    }
+
+    fn arm(&self, link: &Link, state: &mut LinkState, now: Millis) {
+        let timeouts = &self.live.borrow().settings.timeouts;
+        let mut due = state.deadline.unwrap_or(Millis(u64::MAX));
+        if !matches!(state.stream, Stream::Component { .. }) {
+            due = due.min(state.last_used.after(u64::from(timeouts.idle_secs) * 1_000));
+        }
+        if let Some(since) = state.write_since {
+            due = due.min(since.after(STALL_MS));
+        }
+        if let Some(until) = state.linger_until {
+            due = due.min(until);
+        }
+        if due.0 < u64::MAX && state.armed.is_none_or(|armed| due < armed || armed <= now) {
+            state.armed = Some(due);
+            self.wheel.borrow_mut().arm(link.id, due);
+        }
+    }
+
+    /// A timer of this link fired; it may be an old one.
+    pub(crate) fn on_timer(self: &Rc<Self>, id: LinkId, now: Millis) {
+        let Some(link) = self.link(id) else { return };
+        let (stalled, over, deadline, idle) = {
+            let state = &mut *link.state.borrow_mut();
+            if state.armed.is_some_and(|armed| armed <= now) {
+                state.armed = None;
+            }
+            let idle_ms = u64::from(self.live.borrow().settings.timeouts.idle_secs) * 1_000;
+            let deadline = state.deadline.is_some_and(|at| at <= now);
+            if deadline {
+                state.deadline = None;
+            }
+            let is_component = matches!(state.stream, Stream::Component { .. });
+            (
+                state.write_since.is_some_and(|since| now.since(since) >= STALL_MS),
+                state.linger_until.is_some_and(|until| until <= now),
+                deadline,
+                !is_component && state.closing.is_none() && now.since(state.last_used) >= idle_ms,
+            )
+        };
+        if stalled || over {
+            if stalled {
+                self.count(|counters| counters.closed_stalled += 1);
+                debug!(link = %id, peer = %link.peer, "the peer does not read: closed");
+            }
+            // The reading task sees the end and finishes the link.
+            link.socket.shutdown();
+        } else if deadline {
+            self.tell(&link, now, |stream| stream.handle(now, Input::Timeout));
+        } else if idle {
+            self.count(|counters| counters.closed_idle += 1);
+            self.close_politely(&link, now);
+        }
+        self.after_step(&link, now);
+    }
+
+    /// Ends a link by our own decision.
+    pub(crate) fn close_politely(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        {
+            let mut state = link.state.borrow_mut();
+            state.closed_by_us = true;
+            // A stream that answers nothing any more must not be found idle again at once.
+            state.last_used = now;
+        }
+        self.tell(link, now, |stream| stream.handle(now, Input::Shutdown));
+    }
+
+    /// Makes room for one more link: while the shard's share of the budget is used up, the least
+    /// recently used link at rest is closed.
+    fn make_room(self: &Rc<Self>, now: Millis) -> bool {
+        let share =
+            self.live.borrow().settings.limits.links / usize::from(self.common.shards.max(1));
+        if self.links.borrow().len() < share.max(1) {
+            return true;
+        }
+        let candidates = self.by_use.borrow().len();
+        for _ in 0..candidates {
+            let Some((id, seen)) = self.by_use.borrow_mut().pop_front() else { break };
+            let Some(link) = self.link(id) else { continue };
+            let (used, at_rest) = {
+                let state = link.state.borrow();
+                (
+                    state.last_used,
+                    state.is_at_rest() && state.closing.is_none() && !state.rungs.is_empty(),
+                )
+            };
+            if used > seen || !at_rest {
+                self.by_use.borrow_mut().push_back((id, used));
+                continue;
+            }
+            self.count(|counters| counters.closed_for_room += 1);
+            self.close_politely(&link, now);
+            return true;
+        }
+        false
+    }
+
+    /// All is flushed and our side is shut: the router may go on without this link.
+    pub(crate) fn flushed(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        {
+            let state = &mut *link.state.borrow_mut();
+            state.linger_until = Some(now.after(LINGER_MS));
+        }
+        link.socket.shutdown_write();
+        self.report_end(link, now);
+        self.after_step(link, now);
+    }
+
+    /// The link is over: removes it.
+    pub(crate) fn finish(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        {
+            let state = &mut *link.state.borrow_mut();
+            if state.gone {
+                return;
+            }
+            state.gone = true;
+            let mut gauges = self.gauges.borrow_mut();
+            for (_, direction, rung) in state.rungs.drain(..) {
+                *gauges.pairs_mut(direction, rung) -= 1;
+            }
+            match &state.stream {
+                Stream::Component { attached, .. } => {
+                    gauges.components -= u64::from(*attached);
+                    // If another component is behind too, its next parcel says so again.
+                    self.set_pressed(false);
+                }
+                Stream::Inbound(_) | Stream::Outbound { .. } => gauges.links -= 1,
+            }
+            self.links.borrow_mut().remove(link.id.index as usize);
+        }
+        link.socket.shutdown();
+        self.report_end(link, now);
+        debug!(link = %link.id, peer = %link.peer, "link closed");
+    }
+
+    /// Tells the router, once, and gives back what was not sent.
+    fn report_end(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        let mut actions = Vec::new();
+        {
+            let state = &mut *link.state.borrow_mut();
+            if std::mem::replace(&mut state.reported, true) {
+                return;
+            }
+            let unsent = state.take_unsent();
+            if let Stream::Component { attached: true, .. } = state.stream {
+                self.broadcast(|| Mail::Detach(link.id));
+            }
+            self.router.borrow_mut().link_closed(
+                now,
+                link.id,
+                &link_end(state),
+                unsent,
+                &mut actions,
+            );
+        }
+        self.perform(now, actions);
+    }
+
+    /// Ends all streams; links that do not answer are cut when the drain's time is over.
+    pub(crate) fn drain(self: &Rc<Self>, now: Millis) {
+        if self.draining.get().is_some() {
+            return;
+        }
+        self.draining.set(Some(now));
+        let mut actions = Vec::new();
+        self.router.borrow_mut().drain(now, &mut actions);
+        self.perform(now, actions);
+        // Remote servers first: what they still bring may need a component's link.
+        let links: Vec<_> = self.links.borrow().iter().map(|(_, link)| Rc::clone(link)).collect();
+        let is_component =
+            |link: &Rc<Link>| matches!(link.state.borrow().stream, Stream::Component { .. });
+        let (components, remotes): (Vec<_>, Vec<_>) = links.into_iter().partition(is_component);
+        for link in remotes.iter().chain(&components) {
+            self.close_politely(link, now);
+        }
+    }
+
+    /// Whether a draining shard is done.
+    pub(crate) fn is_drained(&self, now: Millis) -> bool {
+        let Some(since) = self.draining.get() else { return false };
+        let drain_ms = u64::from(self.live.borrow().settings.timeouts.drain_secs) * 1_000;
+        self.links.borrow().is_empty() || now.since(since) >= drain_ms
+    }
+}

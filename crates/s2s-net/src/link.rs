@@ -1,0 +1,334 @@
+//! One link: a TCP connection with its TLS state, its framer and its stream.
+//!
+//! Synchronous and without I/O of its own: the reading task feeds bytes in, the writing task takes
+//! bytes out, the shard does what the stream asks for. One [`Out`] queue keeps the order of
+//! stanzas and of negotiation; bytes sealed before a change of TLS state wait in `raw` in front.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use s2s_proto::{
+    CloseReason, ComponentStream, InboundStream, Input, Millis, OutboundFailure, OutboundStream,
+    Output, StreamError, VerifyOutcome,
+};
+use s2s_route::{LinkId, Parcel, ShardId};
+use s2s_trust::Rung;
+use xmpp_addr::{Domain, DomainPair};
+use xmpp_frame::{Content, Frame, Framer, Limits};
+
+use crate::report::Direction;
+use crate::sys::Socket;
+use crate::tls::{TlsEngine, TlsPeerFacts};
+
+/// Plaintext taken for one write. Four TLS records: large enough to share the cost of the system
+/// call among some 170 stanzas, small enough that one busy link does not delay the others.
+pub(crate) const WRITE_BYTES: usize = 64 * 1024;
+
+/// A link of this shard.
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) socket: Socket,
+    pub(crate) peer: SocketAddr,
+    pub(crate) state: std::cell::RefCell<LinkState>,
+}
+
+/// Everything about a link that changes.
+pub(crate) struct LinkState {
+    pub(crate) stream: Stream,
+    pub(crate) framer: Framer,
+    /// The framer's limits after authentication.
+    pub(crate) authenticated_limits: Limits,
+    pub(crate) tls: Tls,
+    /// The cut-off TLS record at the end of the last read.
+    pub(crate) leftover: Vec<u8>,
+    /// Our domain, as the stream's header named it.
+    pub(crate) local: Option<Domain>,
+    /// The first header decides which shard the link belongs to.
+    pub(crate) steerable: bool,
+    /// The owner's shard and the bytes read so far, once the header said so.
+    pub(crate) steer_to: Option<(ShardId, Bytes)>,
+    /// TLS began with the connection.
+    pub(crate) direct_tls: bool,
+    /// What the peer showed in the TLS handshake.
+    pub(crate) facts: TlsPeerFacts,
+    /// Bytes that leave as they are and before anything queued: clear text from before TLS started,
+    /// records of the handshake.
+    pub(crate) raw: Vec<u8>,
+    out: VecDeque<Out>,
+    out_bytes: usize,
+    /// Parcels that came after our last word.
+    late: Vec<Parcel>,
+    /// A writing task exists.
+    pub(crate) writing: bool,
+    /// When the write in flight was begun.
+    pub(crate) write_since: Option<Millis>,
+    /// Set by the stream's last output: flush, then close.
+    pub(crate) closing: Option<CloseReason>,
+    /// Removed from the shard; tasks that still hold the link end.
+    pub(crate) gone: bool,
+    /// The stream's own deadline.
+    pub(crate) deadline: Option<Millis>,
+    /// The earliest entry in the wheel.
+    pub(crate) armed: Option<Millis>,
+    /// The last read or write.
+    pub(crate) last_used: Millis,
+    pub(crate) opened: Instant,
+    /// The TLS handshake began.
+    pub(crate) tls_since: Option<Instant>,
+    /// The rungs of the proved pairs, for the gauges.
+    pub(crate) rungs: Vec<(DomainPair, Direction, Rung)>,
+    /// The link was closed by our own decision (idle, room, drain), so its end is benign.
+    pub(crate) closed_by_us: bool,
+    /// All was flushed and our side is shut; the peer's last bytes are read until then.
+    pub(crate) linger_until: Option<Millis>,
+    /// The router knows that the link has ended.
+    pub(crate) reported: bool,
+    /// Why it broke, where the stream could not know.
+    pub(crate) broken: Option<OutboundFailure>,
+}
+
+/// The stream of a link, and what the shard must remember with it.
+pub(crate) enum Stream {
+    Inbound(Box<InboundStream>),
+    Outbound { stream: Box<OutboundStream>, pair: DomainPair },
+    Component { stream: Box<ComponentStream>, attached: bool },
+}
+
+/// The state of TLS on a link.
+pub(crate) enum Tls {
+    Off,
+    On(Box<dyn TlsEngine>),
+}
+
+enum Out {
+    Bytes(Bytes),
+    Parcel(Parcel),
+}
+
+/// What became of a parcel.
+pub(crate) enum Pushed {
+    /// It will be written, or given back to the router with the end of the link.
+    Taken,
+    /// It was not taken: the link is gone, and the router knows that already.
+    Gone(Parcel),
+    /// It was not taken: the peer does not read, and as much waits as may.
+    Full(Parcel),
+}
+
+impl Stream {
+    pub(crate) fn handle(&mut self, now: Millis, input: Input) {
+        match self {
+            Stream::Inbound(stream) => stream.handle(now, input),
+            Stream::Outbound { stream, .. } => stream.handle(now, input),
+            Stream::Component { stream, .. } => stream.handle(now, input),
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        match self {
+            Stream::Inbound(stream) => stream.poll_output(),
+            Stream::Outbound { stream, .. } => stream.poll_output(),
+            Stream::Component { stream, .. } => stream.poll_output(),
+        }
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        match self {
+            Stream::Inbound(stream) => stream.is_blocked(),
+            Stream::Outbound { stream, .. } => stream.is_blocked(),
+            Stream::Component { stream, .. } => stream.is_blocked(),
+        }
+    }
+
+    /// Whether stanzas go to [`Stream::admit`] at once.
+    pub(crate) fn admits(&self) -> bool {
+        match self {
+            Stream::Inbound(stream) => stream.is_open(),
+            Stream::Outbound { .. } => false,
+            Stream::Component { stream, .. } => stream.is_open(),
+        }
+    }
+
+    pub(crate) fn admit(&mut self, frame: Frame) -> Result<s2s_proto::Stanza, StreamError> {
+        match self {
+            Stream::Inbound(stream) => stream.admit(frame),
+            Stream::Component { stream, .. } => stream.admit(frame),
+            // `admits` is never true for it.
+            Stream::Outbound { .. } => unreachable!("an outbound stream admits no stanzas"),
+        }
+    }
+
+    pub(crate) fn fail(&mut self, now: Millis, error: StreamError) {
+        match self {
+            Stream::Inbound(stream) => stream.fail(now, error),
+            Stream::Outbound { stream, .. } => stream.fail(now, error),
+            Stream::Component { stream, .. } => stream.fail(now, error),
+        }
+    }
+
+    pub(crate) fn verified(&mut self, now: Millis, pair: DomainPair, outcome: VerifyOutcome) {
+        if let Stream::Inbound(stream) = self {
+            stream.handle(now, Input::Verified(pair, outcome));
+        }
+    }
+
+    /// The namespace its stanzas are in.
+    fn content(&self) -> Content {
+        match self {
+            Stream::Component { .. } => Content::Component,
+            Stream::Inbound(_) | Stream::Outbound { .. } => Content::Server,
+        }
+    }
+}
+
+impl LinkState {
+    pub(crate) fn new(
+        stream: Stream,
+        preauth: Limits,
+        authenticated: Limits,
+        now: Millis,
+    ) -> LinkState {
+        LinkState {
+            stream,
+            framer: Framer::new(preauth),
+            authenticated_limits: authenticated,
+            tls: Tls::Off,
+            leftover: Vec::new(),
+            local: None,
+            steerable: false,
+            steer_to: None,
+            direct_tls: false,
+            facts: TlsPeerFacts::default(),
+            raw: Vec::new(),
+            out: VecDeque::new(),
+            out_bytes: 0,
+            late: Vec::new(),
+            writing: false,
+            write_since: None,
+            closing: None,
+            gone: false,
+            deadline: None,
+            armed: None,
+            last_used: now,
+            opened: Instant::now(),
+            tls_since: None,
+            rungs: Vec::new(),
+            closed_by_us: false,
+            linger_until: None,
+            reported: false,
+            broken: None,
+        }
+    }
+
+    /// Queues bytes of the negotiation.
+    pub(crate) fn transmit(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.out_bytes += bytes.len();
+            self.out.push_back(Out::Bytes(bytes));
+        }
+    }
+
+    /// Queues a parcel, unless more than `bytes_max` would wait then.
+    pub(crate) fn push(&mut self, parcel: Parcel, bytes_max: usize) -> Pushed {
+        if self.reported {
+            return Pushed::Gone(parcel);
+        }
+        if self.closing.is_some() {
+            // Behind our last word nothing may be sent; the router gets it back with the end.
+            self.late.push(parcel);
+            return Pushed::Taken;
+        }
+        let len = parcel.len();
+        if self.out_bytes + len > bytes_max {
+            return Pushed::Full(parcel);
+        }
+        self.out_bytes += len;
+        self.out.push_back(Out::Parcel(parcel));
+        Pushed::Taken
+    }
+
+    /// TLS is between the socket and the framer.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.tls, Tls::On(_))
+    }
+
+    /// Bytes waiting to be written.
+    pub(crate) fn backlog(&self) -> usize {
+        self.out_bytes + self.raw.len()
+    }
+
+    /// Nothing waits and nothing is being written: it may be closed to make room.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.writing && self.backlog() == 0 && !self.framer.is_mid_element()
+    }
+
+    /// Before TLS starts: what is queued leaves in clear.
+    pub(crate) fn settle_clear_text(&mut self) {
+        let content = self.stream.content();
+        for out in self.out.drain(..) {
+            self.raw.extend_from_slice(&out.bytes(content));
+        }
+        self.out_bytes = 0;
+    }
+
+    /// Moves the next bytes to write into `batch`; `scratch` holds the clear text meanwhile.
+    ///
+    /// # Errors
+    /// TLS cannot carry it.
+    pub(crate) fn take_batch(
+        &mut self,
+        batch: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), crate::tls::TlsError> {
+        batch.append(&mut self.raw);
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let content = self.stream.content();
+        let clear = match self.tls {
+            Tls::Off => &mut *batch,
+            Tls::On(_) => &mut *scratch,
+        };
+        let start = clear.len();
+        while clear.len() - start < WRITE_BYTES {
+            let Some(out) = self.out.pop_front() else { break };
+            self.out_bytes -= out.len();
+            clear.extend_from_slice(&out.bytes(content));
+        }
+        if let Tls::On(engine) = &mut self.tls {
+            engine.encrypt(scratch, batch)?;
+            scratch.clear();
+        }
+        Ok(())
+    }
+
+    /// The parcels that were never taken for writing, oldest first.
+    pub(crate) fn take_unsent(&mut self) -> Vec<Parcel> {
+        self.out_bytes = 0;
+        let parcel = |out| match out {
+            Out::Parcel(parcel) => Some(parcel),
+            Out::Bytes(_) => None,
+        };
+        let mut unsent: Vec<_> = self.out.drain(..).filter_map(parcel).collect();
+        unsent.append(&mut self.late);
+        unsent
+    }
+}
+
+impl Out {
+    fn len(&self) -> usize {
+        match self {
+            Out::Bytes(bytes) => bytes.len(),
+            Out::Parcel(parcel) => parcel.len(),
+        }
+    }
+
+    fn bytes(&self, content: Content) -> Bytes {
+        match self {
+            Out::Bytes(bytes) => bytes.clone(),
+            Out::Parcel(parcel) => parcel.bytes_for(content),
+        }
+    }
+}

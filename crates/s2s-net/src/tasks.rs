@@ -1,0 +1,253 @@
+//! The tasks of a shard: one reading task per link, one writing task per link that has something
+//! to write, and the shard's own (accepting, mail, clock). Only here and in [`crate::connect`] is
+//! anything awaited.
+//!
+//! Rules of the event loop (ARCHITECTURE.md): no task wakes itself, every batch is bounded, and a
+//! task that goes on yields through the ring.
+
+use std::cell::RefCell;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use monoio::net::{TcpListener, UnixStream};
+use tracing::{error, warn};
+
+use crate::contain::contain;
+use crate::link::{Link, Stream, Tls, WRITE_BYTES};
+use crate::settings::ListenerKind;
+use crate::shard::{Mail, Shard};
+use crate::sys::Socket;
+use crate::wheel::TICK_MS;
+
+/// How long a reader waits at most, per read, for those who do not keep up.
+const PATIENCE_MS: u64 = 200;
+
+/// Batches of mail taken from one sender before the ring is served again.
+const MAIL_ROUNDS: usize = 4;
+
+pub(crate) fn spawn_reader(shard: &Rc<Shard>, link: &Rc<Link>) {
+    let (shard, link) = (Rc::clone(shard), Rc::clone(link));
+    monoio::spawn(async move {
+        if contain(read(&shard, &link)).await.is_err() {
+            panicked(&shard, &link);
+        }
+        leave(&shard, link);
+    });
+}
+
+/// Reads until the end of the link.
+async fn read(shard: &Rc<Shard>, link: &Rc<Link>) {
+    loop {
+        if link.socket.readable().await.is_err() {
+            return shard.on_eof(link);
+        }
+        let mut buffer = shard.buffers.borrow_mut().take();
+        buffer.append(&mut link.state.borrow_mut().leftover);
+        let kept = buffer.len();
+        let (result, mut buffer) = link.socket.read(buffer).await;
+        let fresh = match result {
+            Ok(fresh) => fresh,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                link.state.borrow_mut().leftover.extend_from_slice(&buffer[..kept]);
+                shard.buffers.borrow_mut().give_back(buffer);
+                continue;
+            }
+            Err(_) => 0,
+        };
+        if fresh > 0 {
+            shard.pressure.set(None);
+            shard.on_bytes(link, &mut buffer, fresh);
+            shard.flush_mail();
+        }
+        shard.buffers.borrow_mut().give_back(buffer);
+        if fresh == 0 {
+            shard.on_eof(link);
+            return shard.flush_mail();
+        }
+        if let Some(pressure) = shard.pressure.take() {
+            for _ in 0..PATIENCE_MS {
+                monoio::time::sleep(Duration::from_millis(1)).await;
+                shard.flush_mail();
+                if !shard.holds(pressure) {
+                    break;
+                }
+            }
+        }
+        let state = link.state.borrow();
+        if state.gone || state.steer_to.is_some() {
+            return;
+        }
+    }
+}
+
+/// After the reading task: a link whose first header named a remote domain of another shard moves.
+fn leave(shard: &Rc<Shard>, link: Rc<Link>) {
+    let Some((owner, bytes)) = link.state.borrow_mut().steer_to.take() else { return };
+    shard.links.borrow_mut().remove(link.id.index as usize);
+    shard.gauges.borrow_mut().links -= 1;
+    link.state.borrow_mut().gone = true;
+    // Nothing was written yet, so no other task holds the link.
+    let Some(stream) = Rc::into_inner(link).and_then(|link| link.socket.into_std()) else {
+        return error!("a link to be steered is still in use: closed");
+    };
+    shard.count(|counters| counters.steered += 1);
+    shard.outgoing.borrow_mut().send(usize::from(owner.0), Mail::Adopt { stream, bytes });
+    shard.flush_mail();
+}
+
+/// The caller has set `writing`.
+pub(crate) fn spawn_writer(shard: &Rc<Shard>, link: &Rc<Link>) {
+    let (shard, link) = (Rc::clone(shard), Rc::clone(link));
+    monoio::spawn(async move {
+        if contain(write(&shard, &link)).await.is_err() {
+            panicked(&shard, &link);
+        }
+        shard.flush_mail();
+    });
+}
+
+/// Writes until nothing is left, then says goodbye if the link is closing.
+async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
+    let mut batch = Vec::new();
+    loop {
+        batch.clear();
+        {
+            let state = &mut *link.state.borrow_mut();
+            let taken = state.take_batch(&mut batch, &mut shard.scratch.borrow_mut());
+            if state.gone || taken.is_err() {
+                state.writing = false;
+                state.write_since = None;
+                return link.socket.shutdown();
+            }
+            if matches!(state.stream, Stream::Component { .. }) && shard.is_pressed(shard.id) {
+                let half = shard.live.borrow().settings.limits.outbox_bytes / 4;
+                if state.backlog() < half {
+                    shard.set_pressed(false);
+                }
+            }
+            if batch.is_empty() {
+                state.writing = false;
+                state.write_since = None;
+                if state.closing.is_none() {
+                    return;
+                }
+                if let Tls::On(engine) = &mut state.tls {
+                    engine.close(&mut batch);
+                }
+            } else {
+                state.write_since = Some(shard.now());
+            }
+        }
+        let last = batch.is_empty() || !link.state.borrow().writing;
+        let len = batch.len() as u64;
+        let (result, sent) = link.socket.write_all(batch).await;
+        batch = sent;
+        shard.count(|counters| counters.bytes_written += len);
+        if result.is_err() {
+            let state = &mut *link.state.borrow_mut();
+            state.writing = false;
+            state.write_since = None;
+            // The reading task sees the end and finishes the link.
+            return link.socket.shutdown();
+        }
+        if last {
+            return shard.flushed(link, shard.now());
+        }
+        link.state.borrow_mut().last_used = shard.now();
+        if batch.capacity() > 4 * WRITE_BYTES {
+            batch = Vec::new();
+        }
+    }
+}
+
+fn panicked(shard: &Rc<Shard>, link: &Rc<Link>) {
+    error!(link = %link.id, peer = %link.peer, "a link's task panicked: the link is closed; this is a bug, please report it");
+    shard.count(|counters| counters.panics += 1);
+    shard.finish(link, shard.now());
+}
+
+/// Accepts for ever: an accept in flight is never dropped.
+pub(crate) async fn accept(shard: Rc<Shard>, listener: TcpListener, kind: ListenerKind) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                shard.accepted(Socket::new(stream), kind);
+                shard.flush_mail();
+            }
+            // Descriptors used up, or the peer went away meanwhile.
+            Err(error) => {
+                warn!(%error, "cannot accept");
+                monoio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Serves the shard's mailbox.
+pub(crate) async fn mail(
+    shard: Rc<Shard>,
+    event: OwnedFd,
+    always_ready: OwnedFd,
+) -> std::io::Result<()> {
+    let event = UnixStream::from_std(StdUnixStream::from(event))?;
+    let always_ready = UnixStream::from_std(StdUnixStream::from(always_ready))?;
+    let exchange = shard.common.exchange.clone();
+    let me = usize::from(shard.id.0);
+    let letters = RefCell::new(Vec::new());
+    loop {
+        let any = exchange.receive(me, MAIL_ROUNDS, |letter| letters.borrow_mut().push(letter));
+        for letter in letters.take() {
+            let step = std::panic::AssertUnwindSafe(|| shard.on_mail(shard.now(), letter));
+            if std::panic::catch_unwind(step).is_err() {
+                error!("handling a letter panicked; this is a bug, please report it");
+                shard.count(|counters| counters.panics += 1);
+            }
+        }
+        shard.flush_mail();
+        if any {
+            // More may be waiting: let the ring serve the others first.
+            always_ready.readable(true).await?;
+        } else if exchange.fall_asleep(me) {
+            event.readable(true).await?;
+            exchange.wake_up(me);
+        }
+    }
+}
+
+/// The shard's clock. Returns when a drain is done.
+pub(crate) async fn clock(shard: Rc<Shard>) {
+    let mut fired = Vec::new();
+    loop {
+        monoio::time::sleep(Duration::from_millis(TICK_MS)).await;
+        let now = shard.now();
+        let step = std::panic::AssertUnwindSafe(|| tick(&shard, now, &mut fired));
+        if std::panic::catch_unwind(step).is_err() {
+            error!("a timer's work panicked; this is a bug, please report it");
+            shard.count(|counters| counters.panics += 1);
+        }
+        if shard.is_drained(now) {
+            return;
+        }
+    }
+}
+
+fn tick(
+    shard: &Rc<Shard>,
+    now: s2s_proto::Millis,
+    fired: &mut Vec<crate::wheel::Entry<s2s_route::LinkId>>,
+) {
+    shard.wheel.borrow_mut().advance(now, fired);
+    for entry in fired.drain(..) {
+        shard.on_timer(entry.key, now);
+    }
+    let due = shard.router.borrow().next_deadline();
+    if due.is_some_and(|due| due <= now) {
+        let mut actions = Vec::new();
+        shard.router.borrow_mut().timeout(now, &mut actions);
+        shard.perform(now, actions);
+    }
+    shard.report(now);
+    shard.flush_mail();
+}
