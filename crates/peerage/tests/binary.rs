@@ -1,0 +1,166 @@
+//! The program itself: what it prints and how it exits.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+fn peerage(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_peerage")).args(arguments).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn check_without_a_file_shows_the_embedded_configuration() {
+    let output = peerage(&["check"]);
+    assert!(output.status.success(), "{output:?}");
+    let shown = text(&output);
+    assert!(shown.contains("127.0.0.1:5269 s2s, STARTTLS"), "{shown}");
+    assert!(shown.contains("*.peerage.localhost: component; certificate for"), "{shown}");
+}
+
+#[test]
+fn check_of_a_bad_file_prints_every_error_and_exits_1() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("peerage.toml");
+    fs::write(&file, "[limits]\nstanza_bytes = 500\n[router]\nshards = 0\n").unwrap();
+    let name = file.to_str().unwrap();
+    let output = peerage(&["check", "--config", name]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        text(&output),
+        format!(
+            "error: {name}:2: limits.stanza_bytes = 500: must be 10000 to 16777216 (RFC 6120 §13.12)\n\
+             error: {name}:4: router.shards = 0: must be 1 to 256\n\
+             {name}: refused, 2 errors\n"
+        )
+    );
+}
+
+#[test]
+fn run_with_a_bad_file_exits_1_and_makes_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let file = directory.path().join("peerage.toml");
+    fs::write(&file, format!("[router]\nstate_dir = '{}'\n", state.display())).unwrap();
+    let output = peerage(&["run", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("no [[listen]] table"), "{complaint}");
+    assert!(!Path::new(&state).exists());
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let output = peerage(&["check", "--config", "/nowhere/peerage.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output).starts_with("error: /nowhere/peerage.toml: cannot be read: No such file")
+    );
+}
+
+#[test]
+fn the_reference_is_a_configuration() {
+    let output = peerage(&["config", "reference"]);
+    assert!(output.status.success());
+    assert!(text(&output).contains("[[listen]]"));
+}
+
+#[test]
+fn a_wrong_command_line_exits_2() {
+    assert_eq!(peerage(&["walk"]).status.code(), Some(2));
+    assert!(peerage(&["--version"]).status.success());
+}
+
+/// A running router that writes JSON lines.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    admin: String,
+}
+
+impl Running {
+    fn start(file: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_peerage"))
+            .args(["run", "--config", file.to_str().unwrap()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut running = Running { child, lines, admin: String::new() };
+        let started = running.line_with("peerage has started");
+        let (_, rest) = started.split_once("\"admin\":\"").unwrap();
+        running.admin = rest.split('"').next().unwrap().to_owned();
+        running
+    }
+
+    /// The next log line that contains `words`.
+    fn line_with(&mut self, words: &str) -> String {
+        for line in &mut self.lines {
+            let line = line.unwrap();
+            if line.contains(words) {
+                return line;
+            }
+        }
+        panic!("no line with {words:?}");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.admin).unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_router_starts_reloads_and_drains() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("peerage.toml");
+    let sound = format!(
+        "[router]\nshards = 1\nstate_dir = '{}/state'\n[[listen]]\naddress = \"127.0.0.1:0\"\n\
+         [[domain]]\nname = \"capulet.example\"\ncomponent = {{ secret = \"0123456789abcdef\" }}\n\
+         [trust]\nminimum = \"verified\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
+        directory.path().display()
+    );
+    fs::write(&file, &sound).unwrap();
+    let mut router = Running::start(&file);
+    assert!(router.get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(directory.path().join("state/dialback.secret").exists());
+
+    fs::write(&file, format!("{sound}bogus = 1\n")).unwrap();
+    router.signal("-HUP");
+    let problem = router.line_with("log.bogus = 1: unknown key");
+    assert!(problem.contains("\"level\":\"ERROR\""), "{problem}");
+    router.line_with("the old settings stay in force");
+    assert!(router.get("/metrics").contains("peerage_config_last_reload_successful 0"));
+
+    fs::write(&file, format!("{sound}[limits]\ndepth = 64\n")).unwrap();
+    router.signal("-HUP");
+    router.line_with("configuration reloaded");
+    assert!(router.get("/metrics").contains("peerage_config_generation 2"));
+
+    router.signal("-TERM");
+    router.line_with("draining");
+    router.line_with("drained: bye");
+    assert_eq!(router.child.wait().unwrap().code(), Some(0));
+}
