@@ -1,0 +1,172 @@
+//! ejabberd 23.01, unmodified, as the remote server, or in the router's place (for comparisons of CPU time).
+//!
+//! The Erlang machine is started directly, not through `ejabberdctl`: no distribution (so no epmd), no change of user, everything in
+//! the test's folder, and the child process *is* the `beam.smp` whose CPU time counts ([`Server::process_id`]).
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use crate::certificates::{self, Identity};
+use crate::matrix::Rung;
+use crate::party::Party;
+use crate::process::{self, Process};
+use crate::stage::{
+    C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_ADDRESS, PEER_DOMAIN,
+    ROUTER_ADDRESS, S2S_PORT, Stage,
+};
+
+/// Where Debian's ejabberd and its libraries are.
+const ERLANG_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+
+/// A running ejabberd.
+pub struct Server {
+    process: Process,
+    log: PathBuf,
+}
+
+impl Server {
+    /// The remote server: [`PEER_DOMAIN`] with one account, demanding `rung` of every other server.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_peer(stage: &Stage, rung: Rung) -> Result<Self> {
+        let folder = stage.folder("ejabberd-peer")?;
+        let listeners = listener(PEER_ADDRESS, C2S_PORT, "ejabberd_c2s")
+            + &listener(PEER_ADDRESS, S2S_PORT, "ejabberd_s2s_in");
+        let text = configuration(stage, rung, &folder, PEER_DOMAIN, PEER_DOMAIN, &listeners)?;
+        let ports = [C2S_PORT, S2S_PORT].map(|port| SocketAddr::from((PEER_ADDRESS, port)));
+        let server = Server::start(stage, "ejabberd-peer", &folder, &text, &ports)?;
+        Party::register(ports[0], PEER_DOMAIN)?;
+        Ok(server)
+    }
+
+    /// In the router's place: [`COMPONENT_DOMAIN`] as an external component.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_router(stage: &Stage, rung: Rung) -> Result<Self> {
+        let folder = stage.folder("ejabberd-router")?;
+        let component = format!(
+            "    access: all\n    shaper: none\n    hosts:\n      {COMPONENT_DOMAIN}:\n        \
+             password: \"{COMPONENT_SECRET}\"\n"
+        );
+        let listeners = listener(ROUTER_ADDRESS, S2S_PORT, "ejabberd_s2s_in")
+            + &listener(ROUTER_ADDRESS, COMPONENT_PORT, "ejabberd_service")
+            + &component;
+        let host = "capulet.example";
+        let text = configuration(stage, rung, &folder, host, COMPONENT_DOMAIN, &listeners)?;
+        let ports = [S2S_PORT, COMPONENT_PORT].map(|port| SocketAddr::from((ROUTER_ADDRESS, port)));
+        Server::start(stage, "ejabberd-router", &folder, &text, &ports)
+    }
+
+    /// The process id of the Erlang machine (`beam.smp`), for `/proc/PID/stat`.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Logs the account in.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub fn user(&self) -> Result<Party> {
+        Party::user((PEER_ADDRESS, C2S_PORT).into(), PEER_DOMAIN)
+    }
+
+    /// That both directions were authenticated as `rung` says, by this server's own log.
+    ///
+    /// # Errors
+    /// When they were not.
+    pub fn check_rung(&self, rung: Rung) -> Result<()> {
+        let shown = if rung == Rung::Trusted { "EXTERNAL" } else { "dialback" };
+        process::wait_for_line(
+            &self.log,
+            &format!(
+                "Accepted outbound s2s {shown} authentication {PEER_DOMAIN} -> {COMPONENT_DOMAIN}"
+            ),
+        )?;
+        // COMPAT(ejabberd 23.01): it refuses a serverAuth-only certificate of a server that connects, and takes dialback then.
+        process::wait_for_line(
+            &self.log,
+            &format!(
+                "Accepted inbound s2s dialback authentication {COMPONENT_DOMAIN} -> {PEER_DOMAIN}"
+            ),
+        )?;
+        let encrypted = fs::read_to_string(&self.log)?.contains("(tls|");
+        ensure!(encrypted == (rung != Rung::Verified), "TLS was used: {encrypted}");
+        Ok(())
+    }
+
+    fn start(
+        stage: &Stage,
+        title: &str,
+        folder: &Path,
+        configuration: &str,
+        ports: &[SocketAddr],
+    ) -> Result<Self> {
+        let file = folder.join("ejabberd.yml");
+        fs::write(&file, configuration)?;
+        let log = folder.join("ejabberd.log");
+        stage.watch_log(title, &log);
+        let mut command = Command::new("erl");
+        command
+            .env("HOME", folder)
+            .env("ERL_LIBS", ERLANG_LIBRARIES)
+            .env("EJABBERD_CONFIG_PATH", &file)
+            .env("EJABBERD_LOG_PATH", &log)
+            .args(["-noinput", "+K", "true", "-mnesia", "dir"])
+            .arg(format!("\"{}\"", folder.join("database").display()))
+            .args(["-s", "ejabberd"]);
+        let process = Process::start(title, command, &folder.join("console.log"), ports)?;
+        Ok(Server { process, log })
+    }
+}
+
+fn listener(address: Ipv4Addr, port: u16, module: &str) -> String {
+    format!("  -\n    ip: \"{address}\"\n    port: {port}\n    module: {module}\n")
+}
+
+/// `host` is the server's own domain, `certified` the one that federates.
+fn configuration(
+    stage: &Stage,
+    rung: Rung,
+    folder: &Path,
+    host: &str,
+    certified: &str,
+    listeners: &str,
+) -> Result<String> {
+    let demands = match rung {
+        Rung::Verified => "s2s_use_starttls: false\n".to_owned(),
+        Rung::Secure => {
+            let identity = certificates::self_signed(certified, folder)?;
+            format!("s2s_use_starttls: required\n{}", certificate_file(&identity, folder)?)
+        }
+        Rung::Trusted => {
+            let identity = stage.authority().issue(certified, folder)?;
+            format!(
+                "s2s_use_starttls: required\nca_file: \"{}\"\n{}",
+                stage.authority_file().display(),
+                certificate_file(&identity, folder)?
+            )
+        }
+    };
+    Ok(format!(
+        "hosts:\n  - {host}\nloglevel: info\nlog_rotate_count: 0\n{demands}\
+         auth_password_format: plain\nregistration_timeout: infinity\n\
+         access_rules:\n  register:\n    allow: all\n\
+         listen:\n{listeners}\
+         modules:\n  mod_roster: {{}}\n  mod_register:\n    ip_access: all\n  mod_s2s_dialback: {{}}\n"
+    ))
+}
+
+/// ejabberd reads certificate and key from one file.
+fn certificate_file(identity: &Identity, folder: &Path) -> Result<String> {
+    let both = fs::read_to_string(&identity.certificate)? + &fs::read_to_string(&identity.key)?;
+    let file = folder.join("identity.pem");
+    fs::write(&file, both)?;
+    Ok(format!("certfiles:\n  - \"{}\"\n", file.display()))
+}

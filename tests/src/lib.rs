@@ -1,0 +1,34 @@
+//! The interop harness: real servers, real ports, real DNS, in a network namespace of its own.
+//!
+//! Duty: put Peerage between a component and an unmodified server and look at what arrives. Every test owns a namespace
+//! ([`namespace`]) with a DNS server, and starts the servers it needs as its children; nothing of the machine outside is touched.
+//!
+//! Not here: what one crate can show alone (its own `tests/`), load and speed (`loadgen`, `benches`). The harness uses no code of
+//! Peerage: a bug must not sit on both ends of a test.
+//!
+//! Types to know: [`Stage`] (the namespace from within: DNS, certificates, logs), [`Cell`] (one of the matrix),
+//! [`Peer`] (the remote server), [`Router`] (the router under test), [`Party`] (a user or a component, scripted).
+//!
+//! Contract: a test body runs as root inside its namespace, waits by connecting or reading and never by sleeping, and ends only
+//! processes it started. Tests that need this are `#[ignore]`d: `cargo xtask test` runs them. See `tests/README.md`.
+
+pub mod certificates;
+pub mod ejabberd;
+pub mod exchange;
+pub mod matrix;
+pub mod namespace;
+pub mod party;
+pub mod peer;
+pub mod peerage;
+pub mod process;
+pub mod prosody;
+pub mod router;
+pub mod stage;
+pub mod wire;
+pub mod xml;
+
+pub use matrix::{Cell, Direction, Rung, Transport};
+pub use party::Party;
+pub use peer::{Peer, Software};
+pub use router::Router;
+pub use stage::Stage;
