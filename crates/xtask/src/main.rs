@@ -1,0 +1,32 @@
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`.
+
+mod demo;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
+enum Command {
+    /// Run Peerage against a simulated federation and show what it does.
+    Demo(demo::DemoArgs),
+    /// Run every check: formatting, lints, documentation, tests, interop with real servers.
+    Test(suite::TestArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Command::parse() {
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => suite::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! `cargo xtask test`: every check of the repository, one after the other, with a table at the end.
+//!
+//! A step that cannot run here (no root for the network namespaces, say) is skipped with its reason; `--no-skips`, and the
+//! environment variable `CI`, make a skip a failure.
+
+mod packages;
+mod tally;
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+
+use tally::Tally;
+
+/// Arguments of `cargo xtask test`.
+#[derive(Args)]
+pub(crate) struct TestArgs {
+    /// A step that cannot run here is a failure (also when the environment variable CI is set)
+    #[arg(long)]
+    no_skips: bool,
+    /// Run only these steps
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Step>,
+}
+
+/// One step, in the order they run: the quick ones first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    Fmt,
+    Clippy,
+    Docs,
+    Tests,
+    Doctests,
+    InteropHarness,
+    InteropProsody,
+    InteropSlixmpp,
+    InteropEjabberd,
+}
+
+/// How a step ended.
+enum Outcome {
+    Passed(Tally),
+    Failed(Tally),
+    Skipped(String),
+}
+
+struct Report {
+    step: Step,
+    outcome: Outcome,
+    took: Duration,
+}
+
+/// Runs the steps and prints the table.
+///
+/// # Errors
+/// When a step failed, or was skipped where that counts as failing.
+pub(crate) fn run(args: &TestArgs) -> Result<()> {
+    let strict = args.no_skips || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let toolbox = Toolbox::look_around()?;
+    let started = Instant::now();
+    let mut reports = Vec::new();
+    for &step in Step::value_variants() {
+        if !args.only.is_empty() && !args.only.contains(&step) {
+            continue;
+        }
+        println!("\n==> {}", step.title());
+        let began = Instant::now();
+        let outcome = step.run(&toolbox)?;
+        let took = began.elapsed();
+        println!("<== {}: {}, {:.1} s", step.title(), outcome.word(), took.as_secs_f64());
+        reports.push(Report { step, outcome, took });
+    }
+    let total = print_table(&reports, started.elapsed());
+    if total.failed > 0 {
+        bail!("{} failed", total.failed);
+    }
+    if strict && total.skipped > 0 {
+        bail!("{} skipped, and here a skip is a failure", total.skipped);
+    }
+    Ok(())
+}
+
+impl Step {
+    fn title(self) -> &'static str {
+        match self {
+            Step::Fmt => "formatting",
+            Step::Clippy => "lints",
+            Step::Docs => "documentation",
+            Step::Tests => "tests",
+            Step::Doctests => "documentation tests",
+            Step::InteropHarness => "interop: harness (Prosody <-> Prosody)",
+            Step::InteropProsody => "interop: Prosody",
+            Step::InteropSlixmpp => "interop: slixmpp component",
+            Step::InteropEjabberd => "interop: ejabberd",
+        }
+    }
+
+    fn run(self, toolbox: &Toolbox) -> Result<Outcome> {
+        match self {
+            Step::Fmt => toolbox.check(&["fmt", "--all", "--", "--check"], None),
+            Step::Clippy => toolbox.check(
+                &[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--all-features",
+                    "--",
+                    "--deny",
+                    "warnings",
+                ],
+                None,
+            ),
+            Step::Docs => toolbox.check(
+                &["doc", "--workspace", "--no-deps", "--all-features"],
+                Some(("RUSTDOCFLAGS", "-D warnings")),
+            ),
+            Step::Tests if toolbox.nextest => toolbox.count(toolbox.cargo([
+                "nextest",
+                "run",
+                "--workspace",
+                "--all-features",
+                "--no-fail-fast",
+            ])),
+            Step::Tests => toolbox.count(toolbox.cargo([
+                "test",
+                "--workspace",
+                "--no-fail-fast",
+                "--all-features",
+                "--all-targets",
+            ])),
+            Step::Doctests => toolbox.count(toolbox.cargo([
+                "test",
+                "--workspace",
+                "--all-features",
+                "--no-fail-fast",
+                "--doc",
+            ])),
+            Step::InteropHarness => toolbox.interop("interop_prosody", Router::Prosody),
+            Step::InteropProsody => toolbox.interop("interop_prosody", Router::Peerage),
+            Step::InteropSlixmpp => toolbox.interop("interop_slixmpp", Router::Peerage),
+            Step::InteropEjabberd => toolbox.interop("interop_ejabberd", Router::Peerage),
+        }
+    }
+}
+
+/// What stands in the router's place in an interop run (see `tests/README.md`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Router {
+    Peerage,
+    Prosody,
+}
+
+/// How cargo is called here.
+struct Toolbox {
+    cargo: PathBuf,
+    root: PathBuf,
+    peerage: PathBuf,
+    nextest: bool,
+}
+
+impl Toolbox {
+    fn look_around() -> Result<Self> {
+        let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
+        let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let nextest = quiet(Command::new(&cargo).args(["nextest", "--version"]));
+        Ok(Toolbox {
+            cargo,
+            root: metadata.workspace_root.into(),
+            peerage: metadata.target_directory.join("debug/peerage").into(),
+            nextest,
+        })
+    }
+
+    fn cargo<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.args(arguments).current_dir(&self.root).stdin(Stdio::null());
+        command
+    }
+
+    /// A step that passes or fails as a whole.
+    fn check(&self, arguments: &[&str], variable: Option<(&str, &str)>) -> Result<Outcome> {
+        if let Some(subcommand @ ("fmt" | "clippy")) = arguments.first().copied()
+            && !quiet(&mut self.cargo([subcommand, "--version"]))
+        {
+            let reason = format!("cargo {subcommand} is not installed (rustup component add)");
+            return Ok(Outcome::Skipped(reason));
+        }
+        let mut command = self.cargo([]);
+        command.args(arguments).envs(variable);
+        let passed = command.status().with_context(|| show(&command))?.success();
+        Ok(if passed {
+            Outcome::Passed(Tally::passed(1))
+        } else {
+            Outcome::Failed(Tally::failed(1))
+        })
+    }
+
+    /// A step whose tests count one by one.
+    fn count(&self, mut command: Command) -> Result<Outcome> {
+        let (success, mut tally) = tally::run(&mut command).with_context(|| show(&command))?;
+        if success {
+            return Ok(Outcome::Passed(tally));
+        }
+        // It may not even have compiled: then no test says so.
+        tally.failed = tally.failed.max(1);
+        Ok(Outcome::Failed(tally))
+    }
+
+    fn interop(&self, target: &str, router: Router) -> Result<Outcome> {
+        if let Err(reason) = packages::provide(target) {
+            return Ok(Outcome::Skipped(format!("{reason:#}")));
+        }
+        if router == Router::Peerage {
+            let build = self.check(&["build", "--package", "peerage", "--bin", "peerage"], None)?;
+            if matches!(build, Outcome::Failed(_)) {
+                return Ok(build);
+            }
+        }
+        let package = ["--package", "peerage-tests", "--test", target, "--no-fail-fast"];
+        let mut command = if self.nextest {
+            let mut command = self.cargo(["nextest", "run", "--run-ignored", "only"]);
+            command.args(package);
+            command
+        } else {
+            let mut command = self.cargo(["test"]);
+            command.args(package).args(["--", "--ignored"]);
+            command
+        };
+        match router {
+            Router::Peerage => command.env("PEERAGE_BIN", &self.peerage),
+            Router::Prosody => command.env("PEERAGE_INTEROP_ROUTER", "prosody"),
+        };
+        self.count(command)
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Outcome::Passed(_) => "ok",
+            Outcome::Failed(_) => "FAILED",
+            Outcome::Skipped(_) => "skipped",
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        match self {
+            Outcome::Passed(tally) | Outcome::Failed(tally) => *tally,
+            Outcome::Skipped(_) => Tally::skipped(1),
+        }
+    }
+}
+
+/// Prints a line per step and the sum; a skipped step counts as one.
+fn print_table(reports: &[Report], took: Duration) -> Tally {
+    let mut total = Tally::default();
+    println!("\n{:<40} {:<8} {:>7} {:>7} {:>9}", "step", "result", "passed", "failed", "time");
+    for Report { step, outcome, took } in reports {
+        let tally = outcome.tally();
+        total += tally;
+        let (title, word, seconds) = (step.title(), outcome.word(), took.as_secs_f64());
+        println!("{title:<40} {word:<8} {:>7} {:>7} {seconds:>7.1} s", tally.passed, tally.failed);
+    }
+    for Report { step, outcome, .. } in reports {
+        if let Outcome::Skipped(reason) = outcome {
+            println!("skipped: {}: {reason}", step.title());
+        }
+    }
+    println!(
+        "\n{} passed, {} failed, {} skipped in {:.0} s",
+        total.passed,
+        total.failed,
+        total.skipped,
+        took.as_secs_f64()
+    );
+    total
+}
+
+/// Whether the command succeeds; its output is nobody's concern.
+fn quiet(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn show(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
