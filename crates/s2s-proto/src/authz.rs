@@ -75,7 +75,8 @@ pub(crate) enum Evidence {
 }
 
 impl Evidence {
-    fn proof(self) -> Proof {
+    /// The proof this evidence makes.
+    pub(crate) fn proof(self) -> Proof {
         match self {
             Self::PolicyTakesTheName => Proof::Asserted,
             Self::KeyValid { stream_tls, leg_tls } => Proof::Dialback { stream_tls, leg_tls },
@@ -116,8 +117,9 @@ impl PairTable {
         self.rows.is_empty()
     }
 
-    pub(crate) fn remove(&mut self, pair: &DomainPair) {
-        self.rows.remove(pair);
+    /// Takes a pair out; whether it was in.
+    pub(crate) fn remove(&mut self, pair: &DomainPair) -> bool {
+        self.rows.remove(pair).is_some()
     }
 
     pub(crate) fn clear(&mut self) {

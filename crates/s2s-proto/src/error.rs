@@ -109,7 +109,7 @@ impl From<StreamCondition> for StreamError {
 pub struct ReceivedError {
     /// The condition; unknown ones count as `undefined-condition`.
     pub condition: StreamCondition,
-    /// The peer's text, cut to 256 bytes and stripped of control characters.
+    /// The peer's text, cut to 256 characters and stripped of control characters.
     pub text: Option<Box<str>>,
 }
 

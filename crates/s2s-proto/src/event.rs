@@ -29,14 +29,15 @@ pub struct TlsPeer {
 pub enum TlsState {
     /// In clear; STARTTLS may follow.
     Plain,
-    /// Direct TLS (XEP-0368): [`Input::TlsEstablished`] comes before [`Input::Connected`].
+    /// Direct TLS (XEP-0368): the stream starts once it had both [`Input::Connected`] and [`Input::TlsEstablished`]. Give
+    /// `Connected` first, when the transport is up: the deadlines of handshake and negotiation run from then.
     Direct,
 }
 
 /// What happened to a stream.
 #[derive(Debug)]
 pub enum Input {
-    /// The transport is up (for direct TLS: given after [`Input::TlsEstablished`]).
+    /// The transport is up.
     Connected,
     /// The handshake is done, STARTTLS or direct.
     TlsEstablished(TlsPeer),

@@ -9,7 +9,7 @@ pub enum Phase {
     Header,
     /// The TLS handshake.
     Tls,
-    /// Everything from connect to the first pair that may send.
+    /// Everything from connect to the first pair that may send, and the time a stream may have no such pair.
     Negotiation,
     /// The answer to a dialback request of ours.
     Dialback,
@@ -28,9 +28,10 @@ impl Phase {
 pub struct Timeouts {
     /// From connect (or restart) to the peer's stream header. Default 15 s.
     pub header_ms: u64,
-    /// From `<proceed/>` to the finished handshake. Default 15 s.
+    /// From `<proceed/>`, or from connect for direct TLS, to the finished handshake. Default 15 s.
     pub tls_ms: u64,
-    /// From connect to the first verified (inbound) or authorised (outbound) pair; a component's handshake too.
+    /// From connect to the first verified (inbound) or authorised (outbound) pair; a component's handshake too. Runs
+    /// again where a stream has no such pair any more, and after each verify leg of a stream that serves nothing else.
     /// Default 60 s.
     pub negotiation_ms: u64,
     /// From our `<db:result/>` or `<db:verify/>` to its answer, and the longest wait for the caller's verification of
@@ -83,6 +84,10 @@ impl Deadlines {
 
     pub(crate) fn set(&mut self, phase: Phase, at: Option<Millis>) {
         *self.slot(phase) = at;
+    }
+
+    pub(crate) fn is_armed(&mut self, phase: Phase) -> bool {
+        self.slot(phase).is_some()
     }
 
     pub(crate) fn clear(&mut self, phase: Phase) {

@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use s2s_proto::{
-    CloseReason, Demand, DialbackCondition, Event, InboundConfig, Judgement, Proof, Refusal,
-    RefusedBecause, UnsolicitedKind, VerifyOutcome,
+    CertificateAnswer, CloseReason, Demand, DialbackCondition, Event, InboundConfig, Judgement,
+    Phase, Proof, Refusal, RefusedBecause, UnsolicitedKind, VerifyOutcome,
 };
 use support::{Judge, Script, demands, fails, header, proves, secret};
 
@@ -126,10 +129,8 @@ fn a6_only_the_sender_that_the_certificate_proves_is_answered_from_it() {
     let judge: Judge = Box::new(|pair| {
         let judgement = Judgement::demands(Demand::Dialback);
         match pair.sender().as_str() {
-            "capulet.example" => judgement.with_certificate(s2s_proto::CertificateAnswer::Proves),
-            _ => {
-                judgement.with_certificate(s2s_proto::CertificateAnswer::Fails("wrong name".into()))
-            }
+            "capulet.example" => judgement.with_certificate(CertificateAnswer::Proves),
+            _ => judgement.with_certificate(CertificateAnswer::Fails("wrong name".into())),
         }
     });
     let mut peer = tls(judge);
@@ -376,4 +377,107 @@ fn where_names_are_taken_a_denial_still_counts() {
     peer.recv(&result("capulet.example", "montague.example", "k"));
     peer.verified("capulet.example", "montague.example", VerifyOutcome::Invalid);
     peer.expect(&format!("{}</stream:stream>", answer("invalid")));
+}
+
+/// A judge the test changes its mind about.
+fn changing(first: Judgement) -> (Rc<RefCell<Judgement>>, Judge) {
+    let now = Rc::new(RefCell::new(first));
+    let shared = Rc::clone(&now);
+    (now, Box::new(move |_| shared.borrow().clone()))
+}
+
+#[test]
+fn a_pair_that_is_refused_may_no_longer_send_by_an_older_proof() {
+    for refusal in [
+        Judgement::demands(Demand::Certificate),
+        Judgement::demands(Demand::DialbackOverTls),
+        Judgement::refuses(Refusal::Policy("closed".into())),
+        Judgement::refuses(Refusal::UnknownHost),
+        Judgement::refuses(Refusal::OurOwnDomain),
+    ] {
+        let (judgement, judge) = changing(Judgement::demands(Demand::Dialback));
+        let mut peer = plain(judge);
+        peer.recv(&result("capulet.example", "montague.example", "k"));
+        peer.verified("capulet.example", "montague.example", VALID);
+        assert!(peer.is_open());
+        *judgement.borrow_mut() = refusal;
+        peer.recv(&result("capulet.example", "montague.example", "k"));
+        assert!(!peer.is_open());
+        if peer.closed.is_none() {
+            peer.time_out();
+            assert_eq!(peer.closed, Some(CloseReason::TimedOut(Phase::Negotiation)));
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_lost_its_only_pair_has_a_deadline_again() {
+    let mut peer = plain(demands(Demand::Dialback));
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    peer.verified("capulet.example", "montague.example", VALID);
+    peer.recv(&result("rooms.capulet.example", "montague.example", "k"));
+    peer.recv(&result("capulet.example", "montague.example", "other"));
+    peer.verified("capulet.example", "montague.example", VerifyOutcome::Invalid);
+    let failed = VerifyOutcome::Failed(DialbackCondition::RemoteConnectionFailed);
+    peer.verified("rooms.capulet.example", "montague.example", failed);
+    assert!(!peer.is_open() && peer.closed.is_none());
+    peer.time_out();
+    assert_eq!(peer.closed, Some(CloseReason::TimedOut(Phase::Negotiation)));
+}
+
+#[test]
+fn a_pair_that_is_proved_again_is_announced_once() {
+    let mut peer = tls(proves(Demand::Dialback));
+    peer.said();
+    for _ in 0..3 {
+        peer.recv(&result("capulet.example", "montague.example", "k"));
+        peer.expect(&answer("valid"));
+    }
+    assert_eq!(peer.verified_pairs().len(), 1);
+}
+
+#[test]
+fn a_key_of_the_stream_before_tls_is_worth_nothing_after_it() {
+    let mut peer = plain(demands(Demand::Dialback));
+    peer.starttls(demands(Demand::Dialback));
+    peer.recv(&header("from='capulet.example' to='montague.example' version='1.0'"));
+    peer.verified("capulet.example", "montague.example", VALID);
+    assert!(!peer.is_open() && peer.verified_pairs().is_empty());
+}
+
+#[test]
+fn a32_a_key_check_in_the_name_of_a_domain_of_ours_is_refused() {
+    let mut peer = plain(Box::new(|pair| match pair.sender().as_str() {
+        "montague.example" => Judgement::refuses(Refusal::OurOwnDomain),
+        _ => Judgement::demands(Demand::Dialback),
+    }));
+    let key = secret().key("montague.example", "montague.example", "S");
+    peer.recv(&format!(
+        "<db:verify from='montague.example' to='montague.example' id='S'>{key}</db:verify>"
+    ));
+    peer.expect(
+        "<db:verify from='montague.example' to='montague.example' id='S' type='error'><error type='modify'>\
+         <not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>",
+    );
+}
+
+#[test]
+fn external_waits_for_a_key_that_is_being_verified() {
+    let external = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>";
+    // The certificate proves the sender of the header and not that of the key.
+    let mut peer = tls(Box::new(|pair| match pair.sender().as_str() {
+        "capulet.example" => {
+            Judgement::demands(Demand::Dialback).with_certificate(CertificateAnswer::Proves)
+        }
+        _ => Judgement::demands(Demand::Dialback),
+    }));
+    peer.recv(&result("rooms.capulet.example", "montague.example", "k"));
+    peer.said();
+    peer.recv(external);
+    peer.expect_part("<temporary-auth-failure/>");
+    peer.verified("rooms.capulet.example", "montague.example", VALID);
+    peer.said();
+    peer.recv(external);
+    peer.expect("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+    assert!(!peer.is_open(), "nothing outlives the restart");
 }

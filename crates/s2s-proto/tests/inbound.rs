@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use s2s_proto::dialback::Secret;
 use s2s_proto::{
-    AdvertisedLimits, CloseReason, Demand, Event, InboundConfig, Input, Judgement, Phase, Proof,
-    Refusal, RefusedBecause,
+    AdvertisedLimits, CloseReason, Demand, Event, InboundConfig, InboundStream, Input, Judgement,
+    Millis, Output, Phase, Proof, Refusal, RefusedBecause, StreamCondition, TlsPeer, TlsState,
 };
-use support::{Script, demands, domain, fails, header, proves, secret};
+use support::{Judge, Script, demands, domain, fails, header, proves, secret};
 
 const OPENING: &str = "from='capulet.example' to='montague.example' version='1.0'";
 const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
@@ -506,4 +508,91 @@ fn a5_a_stream_that_is_blocked_takes_no_item() {
     peer.give(Input::Judged(pair, Judgement::demands(Demand::Dialback)));
     assert!(!peer.is_blocked());
     assert!(Secret::new(&[0; 8]).is_err(), "a short secret does not start");
+}
+
+#[test]
+fn a33_the_handshake_of_direct_tls_has_a_deadline() {
+    let config = || Arc::new(InboundConfig::new(secret()));
+    let mut stream = InboundStream::new(config(), [7; 32], TlsState::Direct);
+    stream.handle(Millis(0), Input::Connected);
+    assert!(matches!(stream.poll_output(), Some(Output::Timeout(Millis(15_000)))));
+    stream.handle(Millis(15_000), Input::Timeout);
+    assert!(matches!(stream.poll_output(), Some(Output::Close(CloseReason::TimedOut(Phase::Tls)))));
+
+    let mut stream = InboundStream::new(config(), [7; 32], TlsState::Direct);
+    stream.handle(Millis(0), Input::Connected);
+    stream.poll_output();
+    let facts = TlsPeer { certificate: true, direct: true };
+    stream.handle(Millis(14_000), Input::TlsEstablished(facts));
+    assert!(matches!(stream.poll_output(), Some(Output::Timeout(Millis(29_000)))), "the header");
+}
+
+#[test]
+fn external_counts_only_while_the_certificate_still_proves() {
+    for (later, condition) in [
+        (fails(Demand::Dialback, "expired"), "not-authorized"),
+        (demands(Demand::Certificate), "not-authorized"),
+        (
+            Box::new(|_: &_| Judgement::refuses(Refusal::Policy("closed".into()))) as Judge,
+            "policy-violation",
+        ),
+    ] {
+        let mut peer = proved();
+        peer.recv(&auth("="));
+        peer.judge = later;
+        peer.recv(&header(OPENING));
+        peer.expect_error(condition);
+        assert!(peer.verified_pairs().is_empty());
+    }
+}
+
+#[test]
+fn after_the_end_every_call_is_ignored() {
+    let mut peer = external();
+    peer.give(Input::Eof);
+    assert!(peer.closed.is_some());
+    // The script refuses any output after Close.
+    peer.give(Input::Eof);
+    peer.give(Input::Timeout);
+    peer.give(Input::Shutdown);
+    peer.fail(StreamCondition::Reset.into());
+}
+
+#[test]
+fn a_stream_error_names_no_third_party() {
+    // The names a peer asserted, and those it asked about, never come back in the text of an error.
+    for text in [
+        "<message from='a@bank.example' to='b@montague.example'/>",
+        "<message from='a@capulet.example' to='b@bank.example'/>",
+        "<x xmlns='urn:bank.example'/>",
+        "<stream:features from='bank.example'/>",
+        "<!DOCTYPE bank.example>",
+        "<bank.example>&bank;</bank.example>",
+    ] {
+        let mut peer = external();
+        peer.said();
+        peer.recv(text);
+        let said = peer.said();
+        assert!(said.contains("<stream:error>") && !said.contains("bank"), "{said}");
+    }
+}
+
+#[test]
+fn a8_external_is_never_offered_in_the_clear() {
+    // Whatever the judge believes: there is no certificate without TLS.
+    let mut peer = Script::inbound(proves(Demand::Dialback));
+    peer.recv(&header(OPENING));
+    assert!(!peer.said().contains("EXTERNAL"));
+    peer.recv(&auth("="));
+    peer.expect_part("<encryption-required/>");
+}
+
+#[test]
+fn a_pair_that_external_proved_stays_so() {
+    let mut peer = external();
+    peer.said();
+    peer.recv("<db:result from='capulet.example' to='montague.example'>k</db:result>");
+    peer.expect_part("type='valid'/>");
+    peer.recv("<message from='a@capulet.example' to='b@montague.example'/>");
+    assert_eq!(peer.stanzas[0].verified().proof(), Proof::External);
 }

@@ -2,10 +2,13 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use s2s_proto::{
     CertificateAnswer, CloseReason, Demand, DialbackCondition, Event, HowAuthorized, Input,
-    Judgement, OutboundFailure, OutboundOptions, Phase, Refusal, StreamCondition, TlsState,
-    UnsolicitedKind, VerifyOutcome, VerifyRequest,
+    Judgement, Millis, OutboundConfig, OutboundFailure, OutboundOptions, OutboundStream, Output,
+    Phase, Refusal, StreamCondition, TlsPeer, TlsState, UnsolicitedKind, VerifyOutcome,
+    VerifyRequest,
 };
 use support::{Judge, Script, demands, header, pair, plain, proves, secret};
 
@@ -360,6 +363,105 @@ fn verify_errors_keep_their_meaning() {
          <item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>",
     );
     assert_eq!(outcomes(&peer), [VerifyOutcome::Failed(DialbackCondition::RemoteServerNotFound)]);
+    // What it says itself is never mistaken for the loss of the stream, which is worth another try elsewhere.
+    for (name, meaning) in [
+        ("remote-connection-failed", DialbackCondition::NotAcceptable),
+        ("remote-server-timeout", DialbackCondition::NotAcceptable),
+        ("internal-server-error", DialbackCondition::NotAcceptable),
+        ("resource-constraint", DialbackCondition::ResourceConstraint),
+    ] {
+        let mut peer = over_tls(demands(Demand::Dialback), false, DIALBACK);
+        peer.ask_verify(request("X", Demand::Dialback));
+        peer.recv(&format!(
+            "<db:verify from='montague.example' to='capulet.example' id='X' type='error'><error type='cancel'>\
+             <{name} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:verify>"
+        ));
+        assert_eq!(outcomes(&peer), [VerifyOutcome::Failed(meaning)], "{name}");
+    }
+}
+
+#[test]
+fn a_stream_that_serves_nothing_any_more_ends_by_itself() {
+    let mut peer = Script::outbound(direct(false), demands(Demand::Dialback));
+    peer.ask_verify(request("X", Demand::Dialback));
+    peer.recv(&header(ANSWER));
+    peer.recv(&features(DIALBACK));
+    peer.recv("<db:verify from='montague.example' to='capulet.example' id='X' type='invalid'/>");
+    assert!(peer.closed.is_none(), "the next leg may use it");
+    peer.said();
+    // White space does not keep it alive.
+    peer.recv("  ");
+    peer.time_out();
+    peer.expect("</stream:stream>");
+    assert_eq!(peer.closed, Some(CloseReason::TimedOut(Phase::Negotiation)));
+
+    let mut peer = over_tls(demands(Demand::Dialback), false, DIALBACK);
+    peer.ask_verify(request("X", Demand::Dialback));
+    peer.recv("<db:verify from='montague.example' to='capulet.example' id='X' type='invalid'/>");
+    peer.recv("<db:result from='montague.example' to='capulet.example' type='valid'/>");
+    peer.now = peer.now.after(10_000_000);
+    peer.give(Input::Timeout);
+    assert!(peer.closed.is_none(), "a pair may send");
+}
+
+#[test]
+fn a33_the_handshake_of_direct_tls_has_a_deadline() {
+    let config = Arc::new(OutboundConfig::new(secret()));
+    let own = pair("capulet.example", "montague.example");
+    let mut stream = OutboundStream::new(config, own, direct(false));
+    stream.handle(Millis(0), Input::Connected);
+    assert!(matches!(stream.poll_output(), Some(Output::Timeout(Millis(15_000)))));
+    stream.handle(Millis(15_000), Input::Timeout);
+    assert!(matches!(stream.poll_output(), Some(Output::Close(CloseReason::TimedOut(Phase::Tls)))));
+
+    let config = Arc::new(OutboundConfig::new(secret()));
+    let own = pair("capulet.example", "montague.example");
+    let mut stream = OutboundStream::new(config, own, direct(false));
+    stream.handle(Millis(0), Input::Connected);
+    stream.handle(Millis(1), Input::TlsEstablished(TlsPeer { certificate: true, direct: true }));
+    assert!(matches!(stream.poll_output(), Some(Output::Transmit(_))), "our header");
+}
+
+#[test]
+fn after_the_end_every_call_is_ignored() {
+    let mut peer = over_tls(demands(Demand::Dialback), false, DIALBACK);
+    peer.give(Input::Eof);
+    assert!(peer.closed.is_some());
+    // The script refuses any output after Close.
+    peer.give(Input::Eof);
+    peer.give(Input::Timeout);
+    peer.give(Input::Shutdown);
+    peer.authorize(pair("rooms.capulet.example", "montague.example"));
+    peer.ask_verify(request("X", Demand::Dialback));
+    peer.fail(StreamCondition::Reset.into());
+}
+
+#[test]
+fn verify_legs_are_bounded_like_pairs() {
+    let mut config = OutboundConfig::new(secret());
+    config.pending_max = 2;
+    let own = pair("capulet.example", "montague.example");
+    let mut stream = OutboundStream::new(Arc::new(config), own, plain(false));
+    stream.handle(Millis(0), Input::Connected);
+    for id in ["A", "B", "C"] {
+        stream.verify(Millis(0), request(id, Demand::Dialback));
+    }
+    let refused = std::iter::from_fn(|| stream.poll_output()).find_map(|output| match output {
+        Output::Event(Event::VerifyAnswer { stream_id, outcome, .. }) => Some((stream_id, outcome)),
+        _ => None,
+    });
+    let constraint = VerifyOutcome::Failed(DialbackCondition::ResourceConstraint);
+    assert_eq!(refused, Some(("C".into(), constraint)));
+}
+
+#[test]
+fn a39_a_version_that_was_removed_on_the_way_does_not_lower_the_demand() {
+    let mut peer = Script::outbound(plain(false), demands(Demand::DialbackOverTls));
+    peer.authorize(pair("capulet.example", "montague.example"));
+    peer.said();
+    peer.recv(&header("from='montague.example' to='capulet.example' id='S1'"));
+    peer.expect("</stream:stream>");
+    assert_eq!(failed(&peer), Some(OutboundFailure::TlsNotOffered));
 }
 
 #[test]
@@ -444,4 +546,24 @@ fn a_polite_end_waits_for_the_peer() {
     assert!(!peer.permits("capulet.example", "montague.example"));
     peer.recv("</stream:stream>");
     assert_eq!(peer.closed, Some(CloseReason::Finished));
+}
+
+#[test]
+fn external_is_for_the_streams_own_pair_and_over_tls_only() {
+    // The restart authenticates the names of the header; another sender of ours has to dial back.
+    let mut peer = Script::outbound(direct(false), proves(Demand::Dialback));
+    peer.authorize(pair("rooms.capulet.example", "montague.example"));
+    peer.said();
+    peer.recv(&header(ANSWER));
+    peer.recv(&features(&format!("{EXTERNAL}{DIALBACK}")));
+    let said = peer.expect_part("<db:result from='rooms.capulet.example' to='montague.example'>");
+    assert!(!said.contains("<auth"), "{said}");
+
+    let mut peer = Script::outbound(plain(false), proves(Demand::Dialback));
+    peer.authorize(pair("capulet.example", "montague.example"));
+    peer.said();
+    peer.recv(&header(ANSWER));
+    peer.recv(&features(&format!("{EXTERNAL}{DIALBACK}")));
+    let said = peer.said();
+    assert!(!said.contains("<auth"), "{said}");
 }

@@ -88,6 +88,8 @@ pub(crate) struct Verifying {
     /// Where else to try when it fails.
     pub(crate) others: Vec<Target>,
     pub(crate) authorize: Authorize,
+    /// Verifications asked on this link.
+    pub(crate) asked: usize,
     /// Verifications answered on this link: one that answered worked.
     pub(crate) answers: u32,
 }

@@ -109,30 +109,9 @@ impl Open {
     ) -> Result<(), Stop> {
         let demand = match judgement.demand {
             Ok(demand) => demand,
-            Err(Refusal::UnknownHost) => {
-                // XEP-0220 §2.2.1: a dialback error, MUST NOT close the stream.
-                return self.refuse(
-                    wiring,
-                    &pair,
-                    DialbackCondition::ItemNotFound,
-                    RefusedBecause::UnknownHost,
-                );
-            }
-            Err(Refusal::OurOwnDomain) => {
-                return self.refuse(
-                    wiring,
-                    &pair,
-                    DialbackCondition::NotAcceptable,
-                    RefusedBecause::OurOwnDomain,
-                );
-            }
-            Err(Refusal::Policy(text)) => {
-                return self.refuse(
-                    wiring,
-                    &pair,
-                    DialbackCondition::PolicyViolation,
-                    RefusedBecause::Policy(text),
-                );
+            Err(refusal) => {
+                self.withdraw(wiring, now, &pair);
+                return self.refuse_by_judgement(wiring, &pair, refusal);
             }
         };
         // XEP-0344: chain and name for exactly the `from` of this db:result, judged at this moment.
@@ -140,6 +119,7 @@ impl Open {
             return self.accept(wiring, &pair, Evidence::CertificateProvesSender);
         }
         if demand == Demand::Certificate {
+            self.withdraw(wiring, now, &pair);
             let reason = match judgement.certificate {
                 CertificateAnswer::Fails(text) => text,
                 CertificateAnswer::NoneShown | CertificateAnswer::Proves => {
@@ -156,6 +136,7 @@ impl Open {
         }
         // RFC 6120 §5.3.1 and XEP-0220 §2.5: TLS is mandatory and was not negotiated.
         if demand == Demand::DialbackOverTls && !self.channel.is_tls() {
+            self.withdraw(wiring, now, &pair);
             return self.refuse(
                 wiring,
                 &pair,
@@ -164,6 +145,33 @@ impl Open {
             );
         }
         self.ask(wiring, now, pair, key, demand)
+    }
+
+    fn refuse_by_judgement(
+        &mut self,
+        wiring: &mut Wiring,
+        pair: &DomainPair,
+        refusal: Refusal,
+    ) -> Result<(), Stop> {
+        let (condition, why) = match refusal {
+            // XEP-0220 §2.2.1: a dialback error, MUST NOT close the stream.
+            Refusal::UnknownHost => (DialbackCondition::ItemNotFound, RefusedBecause::UnknownHost),
+            Refusal::OurOwnDomain => {
+                (DialbackCondition::NotAcceptable, RefusedBecause::OurOwnDomain)
+            }
+            Refusal::Policy(text) => {
+                (DialbackCondition::PolicyViolation, RefusedBecause::Policy(text))
+            }
+        };
+        self.refuse(wiring, pair, condition, why)
+    }
+
+    /// A pair that is refused now may no longer send by a proof from before: the latest judgement counts. A stream that is
+    /// left without a pair negotiates again, against the clock.
+    fn withdraw(&mut self, wiring: &mut Wiring, now: Millis, pair: &DomainPair) {
+        if self.pairs.remove(pair) && self.pairs.is_empty() {
+            wiring.arm(now, Phase::Negotiation);
+        }
     }
 
     /// XEP-0220 §2.1.2: has the key verified by the authoritative server, never on this stream.
@@ -181,7 +189,7 @@ impl Open {
             return Ok(());
         }
         if key.is_empty() {
-            return self.refuse_invalid(wiring, &pair);
+            return self.refuse_invalid(wiring, now, &pair);
         }
         let busy = self.keys.len() + self.abandoned.len() >= wiring.config.pending_max;
         let full = self.pairs.len() >= wiring.config.pairs_max;
@@ -208,6 +216,7 @@ impl Open {
     pub(super) fn on_verified(
         &mut self,
         wiring: &mut Wiring,
+        now: Millis,
         pair: &DomainPair,
         outcome: VerifyOutcome,
     ) -> Result<(), Stop> {
@@ -235,7 +244,7 @@ impl Open {
                 let evidence = Evidence::KeyValid { stream_tls: self.channel.is_tls(), leg_tls };
                 self.accept(wiring, &pair, evidence)
             }
-            VerifyOutcome::Invalid => self.refuse_invalid(wiring, &pair),
+            VerifyOutcome::Invalid => self.refuse_invalid(wiring, now, &pair),
             // Policy takes the name as it is: that the authoritative server cannot be asked does not disprove it.
             VerifyOutcome::Failed(_) if key.demand == Demand::Assertion => {
                 self.accept(wiring, &pair, Evidence::PolicyTakesTheName)
@@ -268,8 +277,8 @@ impl Open {
         pair: &DomainPair,
         evidence: Evidence,
     ) -> Result<(), Stop> {
-        let known = self.pairs.find(&pair.as_pair_ref()).is_some();
-        if !known && self.pairs.len() >= wiring.config.pairs_max {
+        let known = self.pairs.find(&pair.as_pair_ref()).map(VerifiedPair::proof);
+        if known.is_none() && self.pairs.len() >= wiring.config.pairs_max {
             return self.refuse(
                 wiring,
                 pair,
@@ -277,7 +286,8 @@ impl Open {
                 RefusedBecause::TooManyPending,
             );
         }
-        if self.pairs.find(&pair.as_pair_ref()).map(VerifiedPair::proof) != Some(Proof::External) {
+        // Announced when it is news: a peer may repeat its key for ever.
+        if known != Some(Proof::External) && known != Some(evidence.proof()) {
             self.grant(wiring, pair.clone(), evidence);
         }
         wiring.out.write(|out| write_result_answer(pair, Answer::Valid, None, out));
@@ -285,9 +295,14 @@ impl Open {
     }
 
     /// XEP-0220 §2.1.2: `invalid` costs the whole stream, `forbidden` only this pair.
-    fn refuse_invalid(&mut self, wiring: &mut Wiring, pair: &DomainPair) -> Result<(), Stop> {
+    fn refuse_invalid(
+        &mut self,
+        wiring: &mut Wiring,
+        now: Millis,
+        pair: &DomainPair,
+    ) -> Result<(), Stop> {
         // A name that policy would take is not taken against the word of its authoritative server.
-        self.pairs.remove(pair);
+        self.withdraw(wiring, now, pair);
         if self.carries_nothing() {
             wiring.out.event(Event::PairRefused {
                 pair: pair.clone(),

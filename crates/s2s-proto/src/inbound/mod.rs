@@ -10,7 +10,9 @@ use std::sync::Arc;
 use xmpp_addr::Domain;
 use xmpp_frame::{Content, Frame, Item};
 
-use self::states::{AwaitingClose, AwaitingHeader, AwaitingTransport, Channel, State};
+use self::states::{
+    AwaitingClose, AwaitingHeader, AwaitingTransport, Channel, Opening, Seen, State,
+};
 use crate::dialback::Secret;
 use crate::error::{StreamCondition, StreamError};
 use crate::event::{CloseReason, Event, Input, Output, TlsState};
@@ -117,12 +119,18 @@ impl InboundStream {
                 ids: StreamIds::new(seed),
                 elements: 0,
             },
-            state: State::AwaitingTransport(AwaitingTransport { expected: tls, peer: None }),
+            state: State::AwaitingTransport(AwaitingTransport {
+                expected: tls,
+                seen: Seen::Nothing,
+            }),
         }
     }
 
     /// Takes one input; drain [`InboundStream::poll_output`] afterwards.
     pub fn handle(&mut self, now: Millis, input: Input) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
         let state = std::mem::replace(&mut self.state, State::Closed);
         match state.step(&mut self.wiring, now, input) {
             Ok(state) => self.state = state,
@@ -360,27 +368,33 @@ fn awaiting_header(wiring: &mut Wiring, now: Millis, channel: Channel) -> State 
     // RFC 6120 §5.4.3.3: what was learnt before TLS is gone; so is every timer but that of the whole negotiation.
     wiring.out.deadlines.clear(Phase::Tls);
     wiring.arm(now, Phase::Header);
-    State::AwaitingHeader(AwaitingHeader { channel, authenticated: None })
+    State::AwaitingHeader(AwaitingHeader { channel, opening: Opening::Fresh })
 }
 
 impl AwaitingTransport {
     fn step(self, wiring: &mut Wiring, now: Millis, input: &Input) -> Result<State, Stop> {
-        match (self.expected, input) {
-            (TlsState::Direct, Input::TlsEstablished(peer)) => {
-                Ok(State::AwaitingTransport(Self { peer: Some(*peer), ..self }))
-            }
-            (expected, Input::Connected) => {
-                let channel = match (expected, self.peer) {
-                    (TlsState::Plain, _) => Channel::Plain,
-                    (TlsState::Direct, Some(_)) => Channel::Tls,
-                    (TlsState::Direct, None) => {
-                        return Err(impossible("Connected", "AwaitingTransport before TLS"));
-                    }
-                };
+        match (self.expected, self.seen, input) {
+            (TlsState::Plain, _, Input::Connected) => {
                 wiring.arm(now, Phase::Negotiation);
-                Ok(awaiting_header(wiring, now, channel))
+                Ok(awaiting_header(wiring, now, Channel::Plain))
             }
-            (_, input) => Err(impossible(State::name_of(input), "AwaitingTransport")),
+            (TlsState::Direct, Seen::Nothing, Input::Connected) => {
+                // The handshake has a deadline of its own: a peer that drips it byte by byte gains nothing.
+                wiring.arm(now, Phase::Tls);
+                wiring.arm(now, Phase::Negotiation);
+                Ok(State::AwaitingTransport(Self { seen: Seen::Transport, ..self }))
+            }
+            (TlsState::Direct, Seen::Transport, Input::TlsEstablished(_)) => {
+                Ok(awaiting_header(wiring, now, Channel::Tls))
+            }
+            (TlsState::Direct, Seen::Nothing, Input::TlsEstablished(_)) => {
+                Ok(State::AwaitingTransport(Self { seen: Seen::Tls, ..self }))
+            }
+            (TlsState::Direct, Seen::Tls, Input::Connected) => {
+                wiring.arm(now, Phase::Negotiation);
+                Ok(awaiting_header(wiring, now, Channel::Tls))
+            }
+            (_, _, input) => Err(impossible(State::name_of(input), "AwaitingTransport")),
         }
     }
 }

@@ -3,7 +3,7 @@
 use xmpp_addr::DomainPair;
 use xmpp_frame::{Element, Frame, Item, Kind};
 
-use super::states::{AwaitingHeader, External, Open, State};
+use super::states::{AwaitingHeader, External, Open, Opening, State};
 use super::{Stop, Wiring, closed_by_peer, impossible};
 use crate::error::{ReceivedError, StreamCondition, StreamError};
 use crate::event::{CloseReason, Event, Input, RefusedBecause};
@@ -28,7 +28,7 @@ impl Open {
                 Ok(State::Open(self))
             }
             Input::Verified(pair, outcome) => {
-                self.on_verified(wiring, &pair, outcome)?;
+                self.on_verified(wiring, now, &pair, outcome)?;
                 Ok(State::Open(self))
             }
             Input::Item(_) if self.question.is_some() => {
@@ -178,7 +178,7 @@ impl Open {
                 wiring.arm_negotiation_again(now, &self);
                 Ok(State::AwaitingHeader(AwaitingHeader {
                     channel: self.channel,
-                    authenticated: Some(pair),
+                    opening: Opening::Authenticated(pair),
                 }))
             }
         }

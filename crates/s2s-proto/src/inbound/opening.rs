@@ -3,7 +3,7 @@
 use xmpp_addr::DomainPair;
 use xmpp_frame::{Content, Header, Item};
 
-use super::states::{AwaitingHeader, AwaitingJudgement, Channel, External, Open, State};
+use super::states::{AwaitingHeader, AwaitingJudgement, Channel, External, Open, Opening, State};
 use super::{Stop, Wiring, impossible};
 use crate::authz::{Evidence, PairTable};
 use crate::error::{StreamCondition, StreamError};
@@ -27,8 +27,8 @@ impl AwaitingHeader {
     fn on_header(self, wiring: &mut Wiring, header: &Header) -> Result<State, Stop> {
         wiring.out.deadlines.clear(Phase::Header);
         let header = PeerHeader::read(header, Content::Server)?;
-        if let Some(pair) = self.authenticated {
-            return reopened(self.channel, pair, wiring, header);
+        if let Opening::Authenticated(pair) = &self.opening {
+            check_restarted_names(wiring, &header, pair)?;
         }
         if header.to.is_none() && header.version_1 {
             // RFC 6120 §4.7.2: the initiating entity MUST include `to`.
@@ -47,6 +47,7 @@ impl AwaitingHeader {
                     channel: self.channel,
                     pair,
                     header,
+                    opening: self.opening,
                 }))
             }
             // COMPAT(Prosody, pre-1.0 servers): `from` or `to` is missing; db:result will say them. Without `from` no
@@ -60,20 +61,24 @@ impl AwaitingHeader {
 }
 
 /// The header after EXTERNAL succeeded.
-fn reopened(
-    channel: Channel,
-    pair: DomainPair,
+fn check_restarted_names(
     wiring: &mut Wiring,
-    header: PeerHeader,
-) -> Result<State, Stop> {
+    header: &PeerHeader,
+    pair: &DomainPair,
+) -> Result<(), Stop> {
     // RFC 6120 §4.9.3.9, and CVE-2018-10847: the names of the restarted stream are those that were authenticated.
     if header.from.as_ref() != Some(pair.sender()) {
-        return Err(refuse(wiring, &header, StreamCondition::InvalidFrom.into()));
+        return Err(refuse(wiring, header, StreamCondition::InvalidFrom.into()));
     }
     // RFC 6120 §4.9.3.12: the authentication was for another domain of ours.
     if header.to.as_ref() != Some(pair.target()) {
-        return Err(refuse(wiring, &header, StreamCondition::NotAuthorized.into()));
+        return Err(refuse(wiring, header, StreamCondition::NotAuthorized.into()));
     }
+    Ok(())
+}
+
+/// EXTERNAL succeeded, and the pair was judged once more.
+fn reopened(channel: Channel, pair: DomainPair, wiring: &mut Wiring, header: PeerHeader) -> State {
     let id = open_with(wiring, &header, header.version_1);
     if header.version_1 {
         // After authentication only limits are left to say; RFC 6120 §4.3.2 wants features nonetheless.
@@ -87,7 +92,7 @@ fn reopened(
     }
     let mut open = Open::new(channel, id, header, External::Succeeded, StartTlsOffer::No);
     open.grant(wiring, pair, Evidence::ExternalSucceeded);
-    Ok(State::Open(Box::new(open)))
+    State::Open(Box::new(open))
 }
 
 impl AwaitingJudgement {
@@ -106,6 +111,15 @@ impl AwaitingJudgement {
             Ok(demand) => demand,
             Err(refusal) => return Err(self.refused(wiring, refusal)),
         };
+        if let Opening::Authenticated(pair) = self.opening {
+            // The offer was made when the stream was opened, perhaps long ago: the certificate may have expired since.
+            if judgement.certificate != CertificateAnswer::Proves {
+                let why = RefusedBecause::ExternalRefused;
+                wiring.out.event(Event::PairRefused { pair, why });
+                return Err(refuse(wiring, &self.header, StreamCondition::NotAuthorized.into()));
+            }
+            return Ok(reopened(self.channel, pair, wiring, self.header));
+        }
         let verdict = Some((self.pair.clone(), demand, judgement.certificate));
         let mut open = answer(self.channel, wiring, self.header, verdict);
         if demand == Demand::Assertion {

@@ -3,7 +3,7 @@
 use xmpp_addr::{Domain, DomainPair};
 
 use crate::authz::PairTable;
-use crate::event::{TlsPeer, TlsState};
+use crate::event::TlsState;
 use crate::features::StartTlsOffer;
 use crate::header::PeerHeader;
 use crate::judge::Demand;
@@ -44,14 +44,30 @@ impl Channel {
 #[derive(Debug)]
 pub(super) struct AwaitingTransport {
     pub(super) expected: TlsState,
-    pub(super) peer: Option<TlsPeer>,
+    pub(super) seen: Seen,
+}
+
+/// What came of a direct TLS connection; for a plain one always nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    Nothing,
+    Transport,
+    Tls,
 }
 
 #[derive(Debug)]
 pub(super) struct AwaitingHeader {
     pub(super) channel: Channel,
-    /// The pair that EXTERNAL authenticated, when this is the header after it.
-    pub(super) authenticated: Option<DomainPair>,
+    pub(super) opening: Opening,
+}
+
+/// Which header of a connection is awaited or judged.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// The first one, or the first one over TLS.
+    Fresh,
+    /// The one after EXTERNAL authenticated this pair.
+    Authenticated(DomainPair),
 }
 
 #[derive(Debug)]
@@ -59,6 +75,7 @@ pub(super) struct AwaitingJudgement {
     pub(super) channel: Channel,
     pub(super) pair: DomainPair,
     pub(super) header: PeerHeader,
+    pub(super) opening: Opening,
 }
 
 /// A stream with both headers out.

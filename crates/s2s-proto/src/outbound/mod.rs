@@ -127,7 +127,7 @@ impl OutboundStream {
         let out = Outbox::default();
         Self {
             wiring: Wiring { config, pair, options, out, requests, unexpected: 0 },
-            state: State::AwaitingTransport(AwaitingTransport { peer: None }),
+            state: State::AwaitingTransport(AwaitingTransport::Nothing),
         }
     }
 
@@ -194,12 +194,13 @@ impl OutboundStream {
 
     /// Ends the stream with an error; every open request fails.
     pub fn fail(&mut self, _now: Millis, error: StreamError) {
-        self.mutate(|state, _| {
-            if matches!(state, State::Closed) { Ok(state) } else { Err(Stop::Error(error)) }
-        });
+        self.mutate(|_, _| Err(Stop::Error(error)));
     }
 
     fn mutate(&mut self, mutation: impl FnOnce(State, &mut Wiring) -> Result<State, Stop>) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
         let state = std::mem::replace(&mut self.state, State::Closed);
         let speaks = state.speaks();
         match mutation(state, &mut self.wiring) {
@@ -267,15 +268,18 @@ impl OutboundFailure {
                 DialbackCondition::RemoteServerNotFound
             }
             Self::TlsNotOffered | Self::NotTrusted => DialbackCondition::PolicyViolation,
+            // The authoritative server answered, with an error that belongs to the key and not to the connection.
+            Self::DialbackError(DialbackCondition::ResourceConstraint) => {
+                DialbackCondition::ResourceConstraint
+            }
+            Self::DialbackInvalid | Self::DialbackError(_) => DialbackCondition::NotAcceptable,
             // "a problem with the connection, for example if the authoritative server unexpectedly closed the stream"
             Self::TimedOut(_) | Self::ConnectionLost | Self::PeerError(_) => {
                 DialbackCondition::RemoteServerTimeout
             }
-            Self::TlsFailed
-            | Self::Unauthenticated
-            | Self::DialbackInvalid
-            | Self::DialbackError(_)
-            | Self::Protocol(_) => DialbackCondition::RemoteConnectionFailed,
+            Self::TlsFailed | Self::Unauthenticated | Self::Protocol(_) => {
+                DialbackCondition::RemoteConnectionFailed
+            }
         }
     }
 }

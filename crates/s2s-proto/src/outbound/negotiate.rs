@@ -160,21 +160,30 @@ fn send_header(wiring: &mut Wiring, now: Millis, channel: Channel) -> State {
 
 impl AwaitingTransport {
     fn step(self, wiring: &mut Wiring, now: Millis, input: &Input) -> Result<State, Stop> {
-        let channel = match (wiring.options.tls, input) {
-            (TlsState::Direct, Input::TlsEstablished(peer)) => {
-                return Ok(State::AwaitingTransport(Self { peer: Some(*peer) }));
+        match (wiring.options.tls, self, input) {
+            (TlsState::Plain, _, Input::Connected) => {
+                wiring.arm(now, Phase::Negotiation);
+                Ok(send_header(wiring, now, Channel::Plain))
             }
-            (TlsState::Plain, Input::Connected) => Channel::Plain,
-            (TlsState::Direct, Input::Connected) if self.peer.is_some() => Channel::Tls,
-            _ => {
-                return Err(impossible(
-                    "other than TlsEstablished or Connected in their order",
-                    "AwaitingTransport",
-                ));
+            (TlsState::Direct, Self::Nothing, Input::Connected) => {
+                // The handshake has a deadline of its own, as after STARTTLS.
+                wiring.arm(now, Phase::Tls);
+                wiring.arm(now, Phase::Negotiation);
+                Ok(State::AwaitingTransport(Self::Transport))
             }
-        };
-        wiring.arm(now, Phase::Negotiation);
-        Ok(send_header(wiring, now, channel))
+            (TlsState::Direct, Self::Transport, Input::TlsEstablished(_)) => {
+                wiring.out.deadlines.clear(Phase::Tls);
+                Ok(send_header(wiring, now, Channel::Tls))
+            }
+            (TlsState::Direct, Self::Nothing, Input::TlsEstablished(_)) => {
+                Ok(State::AwaitingTransport(Self::Tls))
+            }
+            (TlsState::Direct, Self::Tls, Input::Connected) => {
+                wiring.arm(now, Phase::Negotiation);
+                Ok(send_header(wiring, now, Channel::Tls))
+            }
+            _ => Err(impossible("out of its order", "AwaitingTransport")),
+        }
     }
 }
 

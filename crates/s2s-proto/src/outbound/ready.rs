@@ -64,6 +64,12 @@ impl Ready {
         if let Some(pair) = wiring.requests.next_pair() {
             wiring.out.push(Output::Judge(pair));
         }
+        if !wiring.requests.is_idle() {
+            wiring.out.deadlines.clear(Phase::Negotiation);
+        } else if !wiring.out.deadlines.is_armed(Phase::Negotiation) {
+            // The last leg was answered and no pair may send: kept for the next leg, but not for ever.
+            wiring.arm(now, Phase::Negotiation);
+        }
         Ok(State::Ready(self))
     }
 

@@ -1,7 +1,6 @@
 //! The states of an outbound stream, named for what they await.
 
 use crate::error::StreamError;
-use crate::event::TlsPeer;
 use crate::features::PeerFeatures;
 
 /// Where an outbound stream stands.
@@ -49,9 +48,12 @@ pub(super) enum Authentication {
     External { certificate_proves: bool },
 }
 
-#[derive(Debug)]
-pub(super) struct AwaitingTransport {
-    pub(super) peer: Option<TlsPeer>,
+/// What came of a direct TLS connection; for a plain one always nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AwaitingTransport {
+    Nothing,
+    Transport,
+    Tls,
 }
 
 #[derive(Debug)]

@@ -14,7 +14,12 @@ use crate::parcel::Parcel;
 use crate::slot::{
     Authorize, Closing, Connecting, CoolingDown, Established, Refusal, Resolving, State, Verifying,
 };
-use crate::verify::Stage as TicketStage;
+use crate::verify::{Stage as TicketStage, Ticket};
+
+/// Verifications asked on one link while no pair is authorised on it. Servers bound what they read from a stranger (often 32
+/// elements, 8 KiB) and end the stream with an error beyond it; whoever sends us keys in another's name could so spoil
+/// our streams to that other.
+const LEG_VERIFICATIONS_MAX: usize = 16;
 
 impl Router {
     /// The answer to [`Action::Resolve`].
@@ -70,6 +75,7 @@ impl Router {
             target: target.clone(),
             others,
             authorize: Authorize::NotAsked,
+            asked: 0,
             answers: 0,
         });
         self.slots.link(link, at);
@@ -150,11 +156,18 @@ impl Router {
                     out.push(Action::Authorize { link: verifying.link, pair: slot.pair.clone() });
                 }
                 let link = verifying.link;
-                self.ask_tickets(at, link, out);
+                let free = LEG_VERIFICATIONS_MAX.saturating_sub(verifying.asked);
+                verifying.asked += ask_tickets(&mut slot.tickets, link, free, out);
+                let pauses = matches!(verifying.authorize, Authorize::NotAsked)
+                    && !slot.tickets.is_empty()
+                    && slot.tickets.iter().all(|ticket| ticket.stage == TicketStage::Waiting);
+                if pauses {
+                    // The rest is asked on a new link.
+                    return self.close(at, out);
+                }
             }
             State::Established(established) => {
-                let link = established.link;
-                self.ask_tickets(at, link, out);
+                ask_tickets(&mut slot.tickets, established.link, usize::MAX, out);
             }
             State::Idle
             | State::CoolingDown(_)
@@ -163,16 +176,6 @@ impl Router {
             | State::Closing(_) => {}
         }
         self.slots.settle(at);
-    }
-
-    /// Sends the verifications that were not yet sent on this link.
-    fn ask_tickets(&mut self, at: usize, link: LinkId, out: &mut Vec<Action>) {
-        let Some(slot) = self.slots.get_mut(at) else { return };
-        for ticket in slot.tickets.iter_mut().filter(|ticket| ticket.stage == TicketStage::Waiting)
-        {
-            ticket.stage = TicketStage::Asked;
-            out.push(Action::Verify { link, request: ticket.request.clone() });
-        }
     }
 
     fn start(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
@@ -345,4 +348,16 @@ impl Router {
         }
         self.refuse_all(now, &refused, cause, out);
     }
+}
+
+/// Sends verifications that were not yet sent on this link, at most `most`; how many.
+fn ask_tickets(tickets: &mut [Ticket], link: LinkId, most: usize, out: &mut Vec<Action>) -> usize {
+    let waiting = tickets.iter_mut().filter(|ticket| ticket.stage == TicketStage::Waiting);
+    let mut asked = 0;
+    for ticket in waiting.take(most) {
+        ticket.stage = TicketStage::Asked;
+        out.push(Action::Verify { link, request: ticket.request.clone() });
+        asked += 1;
+    }
+    asked
 }

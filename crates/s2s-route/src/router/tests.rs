@@ -11,6 +11,7 @@ use xmpp_addr::DomainPattern;
 use xmpp_frame::Content;
 
 mod bounds;
+mod legs;
 
 const COMPONENT: LinkId = LinkId { shard: ShardId(0), index: 1, generation: 1 };
 const OUT: LinkId = LinkId { shard: ShardId(0), index: 2, generation: 1 };
@@ -368,25 +369,6 @@ fn a_pair_that_failed_with_external_is_repeated_by_dialback() {
     shard.connected(OUT2, "8.8.8.1:5269");
     let refused = shard.pair_failed(OUT2, OutboundFailure::Unauthenticated);
     assert_eq!(refused, ["close 3", "send 1: remote-server-timeout cancel 1"]);
-}
-
-#[test]
-fn a_key_asked_on_a_lost_stream_is_asked_again_at_the_next_host() {
-    let mut shard = Shard::new(config());
-    shard.verify("s");
-    shard.resolve(&["8.8.8.1", "8.8.8.2"]);
-    assert_eq!(shard.connected(OUT, "8.8.8.1:5269"), ["verify s on 2"]);
-    let lost = OutboundEvent::VerifyAnswer {
-        pair: outward().reversed(),
-        stream_id: "s".into(),
-        outcome: VerifyOutcome::Failed(DialbackCondition::RemoteConnectionFailed),
-    };
-    assert!(shard.event(OUT, lost.clone()).is_empty());
-    let end = LinkEnd::Failed(OutboundFailure::ConnectionLost);
-    assert_eq!(shard.closed(OUT, &end, &[]), ["connect 8.8.8.2"]);
-    assert_eq!(shard.connected(OUT2, "8.8.8.2:5269"), ["verify s on 3"]);
-    shard.event(OUT2, lost);
-    assert_eq!(shard.closed(OUT2, &end, &[]), ["verified s: Failed(RemoteConnectionFailed)"]);
 }
 
 #[test]

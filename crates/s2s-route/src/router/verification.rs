@@ -69,8 +69,8 @@ impl Router {
                 && ticket.request.pair == *pair
         });
         let Some(asked) = asked else { return };
-        if outcome == VerifyOutcome::Failed(DialbackCondition::RemoteConnectionFailed) {
-            // How a stream that is lost answers what it was asked. The end of the link follows: it decides whether another
+        if is_about_the_stream(outcome) {
+            // The end of the link follows: it decides whether another
             // target is tried or the ticket fails. Should it not follow, the ticket's own time does.
             if let Some(ticket) = slot.tickets.get_mut(asked) {
                 ticket.stage = TicketStage::Waiting;
@@ -89,8 +89,8 @@ impl Router {
             let kept = self.random.between(least, least + least / 2);
             self.refusals.insert(pair.clone(), condition, now.after(kept));
         }
-        self.slots.settle(at);
         self.answer(ticket, outcome, out);
+        self.advance(now, at, out);
     }
 
     /// Answers a ticket that was counted in the ledger.
@@ -115,4 +115,15 @@ impl Router {
             outcome,
         });
     }
+}
+
+/// Whether this is how a stream that was lost answers what it was asked. What an authoritative server says itself is never
+/// read as one of these two.
+fn is_about_the_stream(outcome: VerifyOutcome) -> bool {
+    matches!(
+        outcome,
+        VerifyOutcome::Failed(
+            DialbackCondition::RemoteConnectionFailed | DialbackCondition::RemoteServerTimeout
+        )
+    )
 }
