@@ -26,4 +26,4 @@ class Echo(slixmpp.ComponentXMPP):
 domain, secret, host, port, greeted = sys.argv[1:]
 echo = Echo(domain, secret, host, int(port), greeted)
 echo.connect()
-echo.process()
+echo.loop.run_forever()

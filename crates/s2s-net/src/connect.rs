@@ -34,26 +34,33 @@ pub(crate) fn start(
     let shard = Rc::clone(shard);
     monoio::spawn(async move {
         let timeout = Duration::from_secs(u64::from(shard.live().settings.timeouts.connect_secs));
-        let outcome =
-            contain(connect(&targets, timeout)).await.unwrap_or(Err(ConnectFailure::Unreachable));
-        match outcome {
+        let mut room = false;
+        shard.step("making room", || room = shard.make_room(shard.now()));
+        let outcome = if room {
+            let outcome = contain(connect(&shard, &targets, timeout)).await;
+            outcome.unwrap_or(Err(ConnectFailure::Unreachable))
+        } else {
+            Err(ConnectFailure::NoLinks)
+        };
+        shard.step("a connection", || match outcome {
             Ok((socket, place)) => {
                 shard.connected(socket, slot, pair, &targets[place], dialback_first);
             }
             Err(failure) => {
                 debug!(%pair, ?failure, "no connection");
-                shard.count(|counters| counters.connect_failures += 1);
-                let mut actions = Vec::new();
-                shard.router.borrow_mut().connect_failed(shard.now(), slot, failure, &mut actions);
-                shard.perform(shard.now(), actions);
+                shard.not_connected(slot, failure);
             }
-        }
+        });
         shard.flush_mail();
     });
 }
 
 /// The first connection that stands, with the place of its target.
-async fn connect(targets: &[Target], timeout: Duration) -> Result<(Socket, usize), ConnectFailure> {
+async fn connect(
+    shard: &Rc<Shard>,
+    targets: &[Target],
+    timeout: Duration,
+) -> Result<(Socket, usize), ConnectFailure> {
     let mut failure = ConnectFailure::Unreachable;
     let mut start = 0;
     let began = Instant::now();
@@ -62,7 +69,7 @@ async fn connect(targets: &[Target], timeout: Duration) -> Result<(Socket, usize
         if left.is_zero() {
             return Err(ConnectFailure::TimedOut);
         }
-        match race(group, timeout.min(left)).await {
+        match race(shard, group, timeout.min(left)).await {
             Ok((socket, place)) => return Ok((socket, start + place)),
             Err(error) => failure = error,
         }
@@ -75,32 +82,42 @@ async fn connect(targets: &[Target], timeout: Duration) -> Result<(Socket, usize
 #[derive(Default)]
 struct Race {
     won: Option<(Socket, usize)>,
+    /// Somebody won; those that come later are not needed.
+    over: bool,
     failed: usize,
     failure: Option<ConnectFailure>,
     waker: Option<Waker>,
 }
 
 /// Attempts to one group of addresses; later ones start while earlier ones still try.
-async fn race(group: &[Target], timeout: Duration) -> Result<(Socket, usize), ConnectFailure> {
+async fn race(
+    shard: &Rc<Shard>,
+    group: &[Target],
+    timeout: Duration,
+) -> Result<(Socket, usize), ConnectFailure> {
     let race = Rc::new(RefCell::new(Race::default()));
     let total = group.len();
     for (place, target) in group.iter().enumerate() {
-        let (shared, address) = (Rc::clone(&race), target.address);
+        let (shard, shared, address) = (Rc::clone(shard), Rc::clone(&race), target.address);
         let delay = STAGGER * u32::try_from(place).unwrap_or(0);
         monoio::spawn(async move {
             // Each attempt runs to its own end: a connection in flight is never dropped half-way.
             if !delay.is_zero() {
                 wait_for_turn(&shared, place, delay).await;
             }
-            let decided = shared.borrow().won.is_some() || Rc::strong_count(&shared) == 1;
+            let decided = shared.borrow().over || Rc::strong_count(&shared) == 1;
             let result = if decided {
                 Err(ConnectFailure::TimedOut)
             } else {
-                attempt(address, timeout).await
+                let attempt = contain(attempt(&shard, address, timeout)).await;
+                attempt.unwrap_or(Err(ConnectFailure::Unreachable))
             };
             let mut race = shared.borrow_mut();
             match result {
-                Ok(socket) if race.won.is_none() => race.won = Some((socket, place)),
+                Ok(socket) if !race.over => {
+                    race.over = true;
+                    race.won = Some((socket, place));
+                }
                 // A second winner is closed by being dropped.
                 Ok(_) => race.failed += 1,
                 Err(failure) => {
@@ -115,7 +132,8 @@ async fn race(group: &[Target], timeout: Duration) -> Result<(Socket, usize), Co
     }
     poll_fn(|context| {
         let mut race = race.borrow_mut();
-        if let Some(won) = race.won.clone() {
+        // Taken, so that attempts still under way do not keep the connection open.
+        if let Some(won) = race.won.take() {
             return Poll::Ready(Ok(won));
         }
         if race.failed == total {
@@ -131,13 +149,18 @@ async fn race(group: &[Target], timeout: Duration) -> Result<(Socket, usize), Co
 async fn wait_for_turn(race: &RefCell<Race>, place: usize, delay: Duration) {
     let step = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
-    while waited < delay && race.borrow().won.is_none() && race.borrow().failed < place {
+    while waited < delay && !race.borrow().over && race.borrow().failed < place {
         monoio::time::sleep(step).await;
         waited += step;
     }
 }
 
-async fn attempt(address: SocketAddr, timeout: Duration) -> Result<Socket, ConnectFailure> {
+async fn attempt(
+    shard: &Rc<Shard>,
+    address: SocketAddr,
+    timeout: Duration,
+) -> Result<Socket, ConnectFailure> {
+    let Some(_counted) = shard.attempt() else { return Err(ConnectFailure::NoLinks) };
     let socket = begin(address).map_err(|error| classify(&error))?;
     // Dropping this wait is harmless: it only polls, and the socket is closed with its last owner.
     match monoio::time::timeout(timeout, socket.writable()).await {

@@ -9,6 +9,9 @@ use crate::control::ControlRequest;
 use crate::link::{Link, Pushed, Stream};
 use crate::shard::{Mail, Shard};
 
+/// A peer that took nothing of a write for so long is not waited for.
+const STUCK_MS: u64 = 1_000;
+
 /// Somebody the last delivery found slow. The reader that caused it waits a little, so that
 /// pressure reaches the sender by TCP before anything must be bounced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +155,14 @@ impl Shard {
     }
 
     /// Whether the cause of a pressure still holds.
-    pub(crate) fn holds(&self, pressure: Pressure) -> bool {
+    pub(crate) fn holds(&self, now: Millis, pressure: Pressure) -> bool {
         match pressure {
             Pressure::Link(link) => self.link(link).is_some_and(|link| {
-                link.state.borrow().backlog() > self.live.borrow().settings.limits.outbox_bytes / 4
+                let state = link.state.borrow();
+                let most = self.live.borrow().settings.limits.outbox_bytes / 4;
+                // A peer that does not read at all must not slow down those who talk to others.
+                let moves = state.write_since.is_none_or(|since| now.since(since) < STUCK_MS);
+                moves && state.backlog() > most
             }),
             Pressure::Shard(shard) => {
                 self.outgoing.borrow().is_behind(usize::from(shard.0)) || self.is_pressed(shard)

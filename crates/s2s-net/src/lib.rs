@@ -12,7 +12,8 @@
 //! The contract: everything about a link happens on its shard's thread; a `RefCell` is never
 //! borrowed across an `await`; operations in flight are never dropped; a panic costs one link.
 //!
-//! Tests: beside the code for wheel and mailboxes; `tests/` runs a data plane on loopback sockets.
+//! Tests: beside the code for wheel, mailboxes and containment; `tests/plane/` holds dialogues with a data
+//! plane on loopback sockets.
 
 mod buffers;
 mod connect;
@@ -20,6 +21,7 @@ mod contain;
 mod control;
 mod deliver;
 mod derive;
+mod drain;
 mod judge;
 mod lifecycle;
 mod link;
@@ -27,6 +29,7 @@ mod mailbox;
 mod negotiate;
 mod plane;
 mod report;
+mod room;
 mod settings;
 mod shard;
 mod sys;

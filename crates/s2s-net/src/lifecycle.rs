@@ -1,18 +1,20 @@
 //! How links come to be and how they end: accepted, adopted, connected; idle, stalled, drained.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use s2s_proto::{
     ComponentStream, InboundStream, Input, Millis, OutboundOptions, OutboundStream, TlsState,
 };
-use s2s_route::{LinkId, SlotId, Target, TlsMode};
+use s2s_route::{ConnectFailure, LinkId, SlotId, Target, TlsMode};
 use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
 
 use crate::link::{Link, LinkState, Stream};
 use crate::negotiate::link_end;
+use crate::room::Used;
 use crate::settings::ListenerKind;
 use crate::shard::{Mail, Shard};
 use crate::sys::Socket;
@@ -22,6 +24,9 @@ use crate::tasks;
 /// answer them with a reset that would overtake what we sent.
 const LINGER_MS: u64 = 2_000;
 
+/// Entries of closed links that the queue of candidates for closing holds before it is cleared.
+const QUEUE_SLACK: usize = 64;
+
 /// A write that makes no progress for so long means that the peer is gone.
 const STALL_MS: u64 = 60_000;
 
@@ -29,7 +34,7 @@ impl Shard {
     /// A connection was accepted.
     pub(crate) fn accepted(self: &Rc<Self>, socket: Socket, kind: ListenerKind) {
         let now = self.now();
-        if self.draining.get().is_some() || !self.make_room(now) {
+        if self.is_draining() || !self.make_room(now) {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
@@ -38,6 +43,7 @@ impl Shard {
             ListenerKind::Component => Stream::Component {
                 stream: Box::new(ComponentStream::new(live.component.clone(), self.seed())),
                 attached: false,
+                settings: Arc::clone(&live.settings),
             },
             ListenerKind::S2s => self.inbound_stream(TlsState::Plain),
             ListenerKind::S2sDirectTls => self.inbound_stream(TlsState::Direct),
@@ -47,6 +53,7 @@ impl Shard {
             ListenerKind::S2s | ListenerKind::S2sDirectTls => counters.accepted += 1,
         });
         let Some(link) = self.new_link(socket, stream, now) else { return };
+        self.watch_newcomer(&link);
         {
             let state = &mut *link.state.borrow_mut();
             state.steerable = kind == ListenerKind::S2s && self.common.shards > 1;
@@ -65,13 +72,14 @@ impl Shard {
             Ok(socket) => socket,
             Err(error) => return warn!(%error, "cannot adopt a connection"),
         };
-        if self.draining.get().is_some() || !self.make_room(now) {
+        if self.is_draining() || !self.make_room(now) {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
         let Some(link) = self.new_link(socket, self.inbound_stream(TlsState::Plain), now) else {
             return;
         };
+        self.watch_newcomer(&link);
         link.state.borrow_mut().stream.handle(now, Input::Connected);
         self.begin(&link, now);
         self.on_bytes(&link, &mut bytes.to_vec(), 0);
@@ -97,8 +105,10 @@ impl Shard {
         let config = if has_identity { &live.outbound } else { &live.outbound_anonymous };
         let outbound = OutboundStream::new(Arc::clone(config), pair.clone(), options);
         let stream = Stream::Outbound { stream: Box::new(outbound), pair };
-        // The slot was there before the link: closing an idle link made room for it.
-        let Some(link) = self.new_link(socket, stream, now) else { return };
+        // Room was made before the attempt.
+        let Some(link) = self.new_link(socket, stream, now) else {
+            return self.not_connected(slot, ConnectFailure::Unreachable);
+        };
         {
             let state = &mut *link.state.borrow_mut();
             if direct {
@@ -113,6 +123,15 @@ impl Shard {
         self.settle(now, &link, &mut link.state.borrow_mut(), &mut actions);
         self.perform(now, actions);
         self.begin(&link, now);
+    }
+
+    /// A connection attempt of `slot` came to nothing.
+    pub(crate) fn not_connected(self: &Rc<Self>, slot: SlotId, failure: ConnectFailure) {
+        let now = self.now();
+        self.count(|counters| counters.connect_failures += 1);
+        let mut actions = Vec::new();
+        self.router.borrow_mut().connect_failed(now, slot, failure, &mut actions);
+        self.perform(now, actions);
     }
 
     fn inbound_stream(&self, tls: TlsState) -> Stream {
@@ -141,9 +160,15 @@ impl Shard {
         let state = LinkState::new(stream, live.preauth, live.authenticated, now);
         let link = Rc::new(Link { id, socket, peer, state: RefCell::new(state) });
         entry.insert(Rc::clone(&link));
+        let open = links.len();
+        drop(links);
         if !is_component {
             self.gauges.borrow_mut().links += 1;
-            self.by_use.borrow_mut().push_back((id, now));
+            let mut by_use = self.by_use.borrow_mut();
+            by_use.push(Reverse(Used { at: now.0, id }));
+            if by_use.len() > 2 * open + QUEUE_SLACK {
+                by_use.retain(|Reverse(used)| self.link(used.id).is_some());
+            }
         }
         Some(link)
     }
@@ -181,9 +206,7 @@ impl Shard {
         if let Some(since) = state.write_since {
             due = due.min(since.after(STALL_MS));
         }
-        if let Some(until) = state.linger_until {
-            due = due.min(until);
-        }
+        due = state.linger_until.into_iter().chain(state.tls_until).fold(due, Millis::min);
         if due.0 < u64::MAX && state.armed.is_none_or(|armed| due < armed || armed <= now) {
             state.armed = Some(due);
             self.wheel.borrow_mut().arm(link.id, due);
@@ -193,7 +216,7 @@ impl Shard {
     /// A timer of this link fired; it may be an old one.
     pub(crate) fn on_timer(self: &Rc<Self>, id: LinkId, now: Millis) {
         let Some(link) = self.link(id) else { return };
-        let (stalled, over, deadline, idle) = {
+        let (stalled, over, slow_tls, deadline, idle) = {
             let state = &mut *link.state.borrow_mut();
             if state.armed.is_some_and(|armed| armed <= now) {
                 state.armed = None;
@@ -207,6 +230,7 @@ impl Shard {
             (
                 state.write_since.is_some_and(|since| now.since(since) >= STALL_MS),
                 state.linger_until.is_some_and(|until| until <= now),
+                state.tls_until.is_some_and(|until| until <= now),
                 deadline,
                 !is_component && state.closing.is_none() && now.since(state.last_used) >= idle_ms,
             )
@@ -218,6 +242,8 @@ impl Shard {
             }
             // The reading task sees the end and finishes the link.
             link.socket.shutdown();
+        } else if slow_tls {
+            self.tls_timed_out(&link, now);
         } else if deadline {
             self.tell(&link, now, |stream| stream.handle(now, Input::Timeout));
         } else if idle {
@@ -238,43 +264,18 @@ impl Shard {
         self.tell(link, now, |stream| stream.handle(now, Input::Shutdown));
     }
 
-    /// Makes room for one more link: while the shard's share of the budget is used up, the least
-    /// recently used link at rest is closed.
-    fn make_room(self: &Rc<Self>, now: Millis) -> bool {
-        let share =
-            self.live.borrow().settings.limits.links / usize::from(self.common.shards.max(1));
-        if self.links.borrow().len() < share.max(1) {
-            return true;
-        }
-        let candidates = self.by_use.borrow().len();
-        for _ in 0..candidates {
-            let Some((id, seen)) = self.by_use.borrow_mut().pop_front() else { break };
-            let Some(link) = self.link(id) else { continue };
-            let (used, at_rest) = {
-                let state = link.state.borrow();
-                (
-                    state.last_used,
-                    state.is_at_rest() && state.closing.is_none() && !state.rungs.is_empty(),
-                )
-            };
-            if used > seen || !at_rest {
-                self.by_use.borrow_mut().push_back((id, used));
-                continue;
-            }
-            self.count(|counters| counters.closed_for_room += 1);
-            self.close_politely(&link, now);
-            return true;
-        }
-        false
-    }
-
     /// All is flushed and our side is shut: the router may go on without this link.
     pub(crate) fn flushed(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
         {
             let state = &mut *link.state.borrow_mut();
             state.linger_until = Some(now.after(LINGER_MS));
+            if state.evicted {
+                // The reading task sees the end and finishes the link.
+                link.socket.shutdown();
+            } else {
+                link.socket.shutdown_write();
+            }
         }
-        link.socket.shutdown_write();
         self.report_end(link, now);
         self.after_step(link, now);
     }
@@ -287,6 +288,7 @@ impl Shard {
                 return;
             }
             state.gone = true;
+            self.unwatch(state);
             let mut gauges = self.gauges.borrow_mut();
             for (_, direction, rung) in state.rungs.drain(..) {
                 *gauges.pairs_mut(direction, rung) -= 1;
@@ -327,31 +329,5 @@ impl Shard {
             );
         }
         self.perform(now, actions);
-    }
-
-    /// Ends all streams; links that do not answer are cut when the drain's time is over.
-    pub(crate) fn drain(self: &Rc<Self>, now: Millis) {
-        if self.draining.get().is_some() {
-            return;
-        }
-        self.draining.set(Some(now));
-        let mut actions = Vec::new();
-        self.router.borrow_mut().drain(now, &mut actions);
-        self.perform(now, actions);
-        // Remote servers first: what they still bring may need a component's link.
-        let links: Vec<_> = self.links.borrow().iter().map(|(_, link)| Rc::clone(link)).collect();
-        let is_component =
-            |link: &Rc<Link>| matches!(link.state.borrow().stream, Stream::Component { .. });
-        let (components, remotes): (Vec<_>, Vec<_>) = links.into_iter().partition(is_component);
-        for link in remotes.iter().chain(&components) {
-            self.close_politely(link, now);
-        }
-    }
-
-    /// Whether a draining shard is done.
-    pub(crate) fn is_drained(&self, now: Millis) -> bool {
-        let Some(since) = self.draining.get() else { return false };
-        let drain_ms = u64::from(self.live.borrow().settings.timeouts.drain_secs) * 1_000;
-        self.links.borrow().is_empty() || now.since(since) >= drain_ms
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -19,12 +20,16 @@ use xmpp_addr::{Domain, DomainPair};
 use xmpp_frame::{Content, Frame, Framer, Limits};
 
 use crate::report::Direction;
+use crate::settings::Settings;
 use crate::sys::Socket;
 use crate::tls::{TlsEngine, TlsPeerFacts};
 
 /// Plaintext taken for one write. Four TLS records: large enough to share the cost of the system
 /// call among some 170 stanzas, small enough that one busy link does not delay the others.
 pub(crate) const WRITE_BYTES: usize = 64 * 1024;
+
+/// An element of which nothing came for so long does not keep its link from being closed for room.
+const STANDSTILL_MS: u64 = 30_000;
 
 /// A link of this shard.
 pub(crate) struct Link {
@@ -60,6 +65,9 @@ pub(crate) struct LinkState {
     out_bytes: usize,
     /// Parcels that came after our last word.
     late: Vec<Parcel>,
+    late_bytes: usize,
+    /// TLS broke: nothing queued can leave any more, only what is in `raw` (the alert).
+    pub(crate) mute: bool,
     /// A writing task exists.
     pub(crate) writing: bool,
     /// When the write in flight was begun.
@@ -68,6 +76,13 @@ pub(crate) struct LinkState {
     pub(crate) closing: Option<CloseReason>,
     /// Removed from the shard; tasks that still hold the link end.
     pub(crate) gone: bool,
+    /// When a TLS handshake that began with the connection must be over: the stream, which keeps the
+    /// other deadlines, begins after it.
+    pub(crate) tls_until: Option<Millis>,
+    /// It was accepted and has proved no pair yet.
+    pub(crate) newcomer: bool,
+    /// It had to make room: no time is spent on its last bytes.
+    pub(crate) evicted: bool,
     /// The stream's own deadline.
     pub(crate) deadline: Option<Millis>,
     /// The earliest entry in the wheel.
@@ -92,8 +107,16 @@ pub(crate) struct LinkState {
 /// The stream of a link, and what the shard must remember with it.
 pub(crate) enum Stream {
     Inbound(Box<InboundStream>),
-    Outbound { stream: Box<OutboundStream>, pair: DomainPair },
-    Component { stream: Box<ComponentStream>, attached: bool },
+    Outbound {
+        stream: Box<OutboundStream>,
+        pair: DomainPair,
+    },
+    Component {
+        stream: Box<ComponentStream>,
+        attached: bool,
+        /// Those the stream began with: its events speak of their entries.
+        settings: Arc<Settings>,
+    },
 }
 
 /// The state of TLS on a link.
@@ -205,10 +228,15 @@ impl LinkState {
             out: VecDeque::new(),
             out_bytes: 0,
             late: Vec::new(),
+            late_bytes: 0,
+            mute: false,
             writing: false,
             write_since: None,
             closing: None,
             gone: false,
+            tls_until: None,
+            newcomer: false,
+            evicted: false,
             deadline: None,
             armed: None,
             last_used: now,
@@ -235,18 +263,28 @@ impl LinkState {
         if self.reported {
             return Pushed::Gone(parcel);
         }
-        if self.closing.is_some() {
+        let len = parcel.len();
+        if self.has_said_goodbye() {
             // Behind our last word nothing may be sent; the router gets it back with the end.
+            if self.late_bytes + len > bytes_max {
+                return Pushed::Full(parcel);
+            }
+            self.late_bytes += len;
             self.late.push(parcel);
             return Pushed::Taken;
         }
-        let len = parcel.len();
         if self.out_bytes + len > bytes_max {
             return Pushed::Full(parcel);
         }
         self.out_bytes += len;
         self.out.push_back(Out::Parcel(parcel));
         Pushed::Taken
+    }
+
+    /// Our close tag is said or queued, or nothing can be said any more. RFC 6120 §4.4: no data
+    /// follows it.
+    fn has_said_goodbye(&self) -> bool {
+        self.closing.is_some() || self.closed_by_us
     }
 
     /// TLS is between the socket and the framer.
@@ -259,9 +297,24 @@ impl LinkState {
         self.out_bytes + self.raw.len()
     }
 
-    /// Nothing waits and nothing is being written: it may be closed to make room.
-    pub(crate) fn is_at_rest(&self) -> bool {
-        !self.writing && self.backlog() == 0 && !self.framer.is_mid_element()
+    /// Nothing waits, nothing is being written, and no element is under way (one that stands still
+    /// does not count): it may be closed to make room.
+    pub(crate) fn is_at_rest(&self, now: Millis) -> bool {
+        let stands_still = now.since(self.last_used) >= STANDSTILL_MS;
+        !self.writing && self.backlog() == 0 && (stands_still || !self.framer.is_mid_element())
+    }
+
+    /// Gives back what an idle link does not need.
+    pub(crate) fn shrink(&mut self) {
+        if self.framer.pending() == 0 {
+            self.framer.shrink();
+        }
+        if self.raw.is_empty() {
+            self.raw = Vec::new();
+        }
+        if self.out.is_empty() {
+            self.out = VecDeque::new();
+        }
     }
 
     /// Before TLS starts: what is queued leaves in clear.
@@ -283,7 +336,7 @@ impl LinkState {
         scratch: &mut Vec<u8>,
     ) -> Result<(), crate::tls::TlsError> {
         batch.append(&mut self.raw);
-        if self.out.is_empty() {
+        if self.out.is_empty() || self.mute {
             return Ok(());
         }
         let content = self.stream.content();
@@ -292,21 +345,29 @@ impl LinkState {
             Tls::On(_) => &mut *scratch,
         };
         let start = clear.len();
-        while clear.len() - start < WRITE_BYTES {
-            let Some(out) = self.out.pop_front() else { break };
-            self.out_bytes -= out.len();
+        let (mut taken, mut taken_bytes) = (0, 0);
+        for out in &self.out {
+            if clear.len() - start >= WRITE_BYTES {
+                break;
+            }
+            taken += 1;
+            taken_bytes += out.len();
             clear.extend_from_slice(&out.bytes(content));
         }
         if let Tls::On(engine) = &mut self.tls {
-            engine.encrypt(scratch, batch)?;
+            let sealed = engine.encrypt(scratch, batch);
             scratch.clear();
+            // On an error all stay queued: the router gets the parcels back.
+            sealed?;
         }
+        self.out.drain(..taken);
+        self.out_bytes -= taken_bytes;
         Ok(())
     }
 
     /// The parcels that were never taken for writing, oldest first.
     pub(crate) fn take_unsent(&mut self) -> Vec<Parcel> {
-        self.out_bytes = 0;
+        (self.out_bytes, self.late_bytes) = (0, 0);
         let parcel = |out| match out {
             Out::Parcel(parcel) => Some(parcel),
             Out::Bytes(_) => None,

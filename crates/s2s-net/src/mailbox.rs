@@ -122,6 +122,11 @@ impl<T> Outgoing<T> {
         self.staged.len()
     }
 
+    /// Whether nothing is staged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.staged.iter().all(Vec::is_empty)
+    }
+
     /// Whether `shard` is so far behind that optional mail must not be sent to it.
     pub(crate) fn is_congested(&self, shard: usize) -> bool {
         self.staged[shard].len() >= STAGED

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use rustls::pki_types::ServerName;
 use s2s_proto::{
-    CloseReason, Event, HowAuthorized, Input, Millis, OutboundFailure, Output, StreamCondition,
-    StreamError, TlsPeer,
+    CloseReason, Event, HowAuthorized, Input, Millis, OutboundFailure, Output, Phase,
+    StreamCondition, StreamError, TlsPeer,
 };
 use s2s_route::{Action, Attachment, LinkEnd, OutboundEvent, Parcel, VerifyTicket};
 use tracing::{debug, info, warn};
 use xmpp_addr::{DomainPair, DomainPattern};
 use xmpp_frame::{Framer, Header, Item, Kind};
 
+use crate::buffers::READ_BYTES;
 use crate::link::{Link, LinkState, Stream, Tls};
 use crate::report::Direction;
 use crate::shard::{Mail, Shard};
@@ -36,6 +37,10 @@ impl Shard {
             }
             self.feed(now, link, state, buffer, &mut actions);
             self.pump(now, link, state, &mut actions);
+            if fresh < READ_BYTES {
+                // It may have been the last for long.
+                state.shrink();
+            }
         }
         self.perform(now, actions);
         self.after_step(link, now);
@@ -115,6 +120,7 @@ impl Shard {
             let certificate = !state.facts.chain.is_empty();
             let resumed = state.facts.resumed;
             debug!(link = %link.id, certificate, resumed, "TLS established");
+            state.tls_until = None;
             self.count(|counters| {
                 counters.tls_handshakes += 1;
                 counters.tls_resumed += u64::from(resumed);
@@ -154,10 +160,26 @@ impl Shard {
             TlsError::CertificateRejected(_) => OutboundFailure::Unauthenticated,
             TlsError::Failed(_) | TlsError::NotReady => OutboundFailure::TlsFailed,
         };
+        // What came before the fault was authentic.
+        self.pump(now, link, state, actions);
         state.broken = Some(failure);
-        state.stream.handle(now, Input::Eof);
-        self.settle(now, link, state, actions);
+        state.mute = true;
+        if state.closing.is_none() {
+            state.stream.handle(now, Input::Eof);
+            self.settle(now, link, state, actions);
+        }
         state.closing.get_or_insert(CloseReason::PeerClosed);
+    }
+
+    /// A handshake that began with the connection takes too long.
+    pub(crate) fn tls_timed_out(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+        {
+            let state = &mut *link.state.borrow_mut();
+            state.tls_until = None;
+            self.count(|counters| counters.tls_failures += 1);
+            state.broken.get_or_insert(OutboundFailure::TimedOut(Phase::Tls));
+        }
+        self.tell(link, now, |stream| stream.handle(now, Input::Eof));
     }
 
     /// Hands complete elements to the stream, stanzas to the router, until more bytes are needed.
@@ -295,6 +317,10 @@ impl Shard {
         };
         state.framer = Framer::new(live.preauth);
         state.direct_tls = direct;
+        if direct {
+            let tls_ms = live.inbound.timeouts.tls_ms;
+            state.tls_until = Some(self.now().after(tls_ms));
+        }
         state.tls_since = Some(Instant::now());
         match engine {
             Ok(mut engine) => {
@@ -302,16 +328,10 @@ impl Shard {
                 let hello = engine.receive(&mut [], state.framer.buffer(), &mut state.raw);
                 state.tls = Tls::On(engine);
                 if let Err(error) = hello {
-                    warn!(link = %link.id, %error, "TLS cannot start");
-                    state.broken = Some(OutboundFailure::TlsFailed);
-                    state.closing = Some(CloseReason::PeerClosed);
+                    cannot_start(link, state, &error);
                 }
             }
-            Err(error) => {
-                warn!(link = %link.id, %error, "TLS cannot start");
-                state.broken = Some(OutboundFailure::TlsFailed);
-                state.closing = Some(CloseReason::PeerClosed);
-            }
+            Err(error) => cannot_start(link, state, &error),
         }
     }
 
@@ -364,7 +384,9 @@ impl Shard {
                 self.count(|counters| counters.unsolicited += 1);
                 warn!(link = %link.id, peer = %link.peer, ?kind, "unsolicited dialback answer dropped");
             }
-            Event::ComponentAttached { name, entry } => self.attach(link, state, name, *entry),
+            Event::ComponentAttached { name, entry } => {
+                self.attach(now, link, state, name, *entry);
+            }
             Event::PeerError(error) => {
                 self.count(|counters| counters.stream_errors_received += 1);
                 info!(link = %link.id, peer = %link.peer, %error, "stream error from the peer");
@@ -402,14 +424,32 @@ impl Shard {
         if state.rungs.is_empty() {
             record(&self.negotiation_us, state.opened);
         }
+        self.unwatch(state);
         *self.gauges.borrow_mut().pairs_mut(direction, rung) += 1;
         state.rungs.push((pair, direction, rung));
     }
 
-    fn attach(&self, link: &Link, state: &mut LinkState, name: &xmpp_addr::Domain, entry: usize) {
+    fn attach(
+        &self,
+        now: Millis,
+        link: &Link,
+        state: &mut LinkState,
+        name: &xmpp_addr::Domain,
+        entry: usize,
+    ) {
         self.widen(state);
+        let Stream::Component { attached, settings, .. } = &mut state.stream else { return };
+        // The number means the settings the stream began with; a reload may have come between its
+        // header and its handshake, and what it removed or changed is not attached to any more.
+        let settings = std::sync::Arc::clone(settings);
         let live = self.live();
-        let Some(entry) = live.settings.domains.get(entry) else { return };
+        let Some(entry) = settings.domains.get(entry).filter(|entry| live.settings.serves(entry))
+        else {
+            state.stream.fail(now, StreamError::new(StreamCondition::HostGone));
+            return;
+        };
+        *attached = true;
+        self.unwatch(state);
         // Under `*.gateway.example.org` a component that calls itself `gateway.example.org` serves
         // all names below, one that calls itself by a name below serves that name.
         let pattern = if entry.pattern.matches(name) {
@@ -418,9 +458,6 @@ impl Shard {
             entry.pattern.clone()
         };
         info!(link = %link.id, peer = %link.peer, %pattern, "component attached");
-        if let Stream::Component { attached, .. } = &mut state.stream {
-            *attached = true;
-        }
         self.gauges.borrow_mut().components += 1;
         let attachment = Attachment { pattern, link: link.id };
         self.broadcast(|| Mail::Attach(attachment.clone()));
@@ -433,6 +470,13 @@ impl Shard {
             self.count(|counters| counters.stream_errors_sent += 1);
         }
     }
+}
+
+fn cannot_start(link: &Link, state: &mut LinkState, error: &TlsError) {
+    warn!(link = %link.id, %error, "TLS cannot start");
+    state.broken = Some(OutboundFailure::TlsFailed);
+    state.mute = true;
+    state.closing = Some(CloseReason::PeerClosed);
 }
 
 /// The microseconds since `since`, into a histogram.

@@ -1,9 +1,11 @@
 //! The data plane as the control plane sees it: start, talk to, stop.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -16,6 +18,7 @@ use tracing::error;
 use xmpp_addr::Domain as XmppDomain;
 
 use crate::control::{ControlQueue, ControlRequest};
+use crate::drain::DrainBoard;
 use crate::mailbox::{Exchange, Outgoing};
 use crate::settings::{Boot, Listener, Settings};
 use crate::shard::{Common, Mail, Shard};
@@ -96,20 +99,42 @@ pub fn start(boot: Boot, control: Arc<ControlQueue>) -> Result<DataPlane, StartE
         listeners: listening.iter().map(|listener| listener.address).collect(),
         interfaces: interfaces()?,
         pressed: (0..shards).map(|_| AtomicBool::new(false)).collect(),
+        drain: DrainBoard::default(),
         started: Instant::now(),
     });
     let cores = if pin_to_cores { usable_cores()? } else { Vec::new() };
-    let mut threads = Vec::with_capacity(shards);
+    let mail = Mutex::new(Outgoing::new(exchange, shards));
+    let mut plane = DataPlane { listening, threads: Vec::with_capacity(shards), mail };
+    let (ready, ready_of) = mpsc::channel();
+    let mut outcome = Ok(());
     for shard in 0..count {
         let sockets = std::mem::take(&mut sockets[usize::from(shard)]);
-        let (common, settings) = (Arc::clone(&common), Arc::clone(&settings));
+        let (common, settings, ready) = (Arc::clone(&common), Arc::clone(&settings), ready.clone());
         let core = (!cores.is_empty()).then(|| cores[usize::from(shard) % cores.len()]);
-        let thread = std::thread::Builder::new()
+        let spawned = std::thread::Builder::new()
             .name(format!("shard-{shard}"))
-            .spawn(move || run(ShardId(shard), core, &common, settings, sockets))?;
-        threads.push(thread);
+            .spawn(move || run(ShardId(shard), core, &common, settings, sockets, ready));
+        match spawned {
+            Ok(thread) => plane.threads.push(thread),
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
     }
-    Ok(DataPlane { listening, threads, mail: Mutex::new(Outgoing::new(exchange, shards)) })
+    drop(ready);
+    // Each thread reports once; one that could not even do that counts by its silence.
+    let reports: Vec<io::Result<()>> = ready_of.iter().collect();
+    let silent = reports.len() < shards;
+    outcome = reports.into_iter().fold(outcome, Result::and);
+    if silent {
+        outcome = outcome.and(Err(io::Error::other("a shard's thread ended at once")));
+    }
+    match outcome {
+        Ok(()) => Ok(plane),
+        Err(error) => {
+            plane.drain();
+            let _ = plane.join();
+            Err(error.into())
+        }
+    }
 }
 
 impl DataPlane {
@@ -171,6 +196,7 @@ fn run(
     common: &Arc<Common>,
     settings: Arc<Settings>,
     sockets: Vec<(std::net::TcpListener, Listener)>,
+    ready: mpsc::Sender<io::Result<()>>,
 ) {
     if let Some(core) = core {
         let mut set = rustix::thread::CpuSet::new();
@@ -178,6 +204,9 @@ fn run(
         // A core that was taken away meanwhile: the scheduler decides then.
         let _ = rustix::thread::sched_setaffinity(None, &set);
     }
+    // Used once and dropped: the starting thread waits until no sender is left.
+    let ready = Rc::new(Cell::new(Some(ready)));
+    let ready_of_shard = Rc::clone(&ready);
     let outcome = RuntimeBuilder::<FusionDriver>::new()
         .enable_timer()
         .with_entries(RING_ENTRIES)
@@ -188,20 +217,22 @@ fn run(
                 let shard = Shard::new(id, Arc::clone(&common_of_shard), settings);
                 for (socket, listener) in sockets {
                     monoio::spawn(tasks::accept(
-                        std::rc::Rc::clone(&shard),
+                        Rc::clone(&shard),
                         TcpListener::from_std(socket)?,
                         listener.kind,
                     ));
                 }
                 let event = common_of_shard.exchange.event(usize::from(id.0))?;
                 let always_ready = eventfd(1, EventfdFlags::CLOEXEC)?;
-                monoio::spawn(tasks::mail(std::rc::Rc::clone(&shard), event, always_ready));
+                monoio::spawn(tasks::mail(Rc::clone(&shard), event, always_ready));
+                drop(ready_of_shard.take().map(|ready| ready.send(Ok(()))));
                 tasks::clock(shard).await;
                 Ok::<(), io::Error>(())
             })
         });
     if let Err(error) = outcome {
         error!(shard = %id, %error, "shard cannot run");
+        drop(ready.take().map(|ready| ready.send(Err(error))));
     }
     let mut stopped = ControlRequest::Stopped(id);
     while let Err(again) = common.control.push(stopped) {

@@ -53,13 +53,13 @@ pub struct NetCounters {
     pub stream_errors_received: u64,
     /// Links closed because they were idle for long.
     pub closed_idle: u64,
-    /// Idle links closed to make room, least recently used first.
+    /// Links closed to make room: idle ones, least recently used first, and strangers, oldest first.
     pub closed_for_room: u64,
     /// Connections refused because no link could be closed to make room.
     pub refused_for_room: u64,
     /// Links closed because their peer did not read.
     pub closed_stalled: u64,
-    /// Link tasks that panicked; each one is a bug.
+    /// Tasks and steps that panicked; each one is a bug.
     pub panics: u64,
 }
 

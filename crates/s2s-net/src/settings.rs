@@ -135,7 +135,7 @@ pub struct Timeouts {
     pub negotiation_secs: u32,
     /// One dialback verification, the connection to the authoritative server included. Default 30.
     pub verify_secs: u32,
-    /// A link without a stanza is closed after this. Default 600.
+    /// A link on which nothing was read or written for so long is closed. Default 600.
     pub idle_secs: u32,
     /// A stanza waits at most this long for its link. Default 60.
     pub queue_secs: u32,
@@ -157,6 +157,11 @@ impl Default for Timeouts {
 }
 
 impl Settings {
+    /// Whether `entry`, of other settings, is one of these too, served in the same way.
+    pub(crate) fn serves(&self, entry: &HostedDomain) -> bool {
+        self.domains.iter().any(|own| own.pattern == entry.pattern && own.service == entry.service)
+    }
+
     /// The hosted entry that covers `domain`, the most specific one.
     #[must_use]
     pub fn hosted(&self, domain: &Domain) -> Option<&HostedDomain> {

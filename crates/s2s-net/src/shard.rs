@@ -5,6 +5,8 @@
 //! with other links is done after that borrow has ended ([`crate::deliver`]).
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,9 +28,11 @@ use xmpp_frame::Limits;
 use crate::buffers::ReadBuffers;
 use crate::control::{ControlQueue, ControlRequest};
 use crate::derive;
+use crate::drain::{Drain, DrainBoard};
 use crate::link::Link;
 use crate::mailbox::{Exchange, Outgoing};
 use crate::report::{Gauges, NetCounters, ShardReport, duration_histogram};
+use crate::room::{Room, Used};
 use crate::settings::Settings;
 use crate::tls::{SharedTls, TlsConfigs};
 use crate::wheel::Wheel;
@@ -68,6 +72,7 @@ pub(crate) struct Common {
     pub(crate) interfaces: Vec<std::net::IpAddr>,
     /// Set by a shard whose component does not read fast enough; readers elsewhere slow down.
     pub(crate) pressed: Vec<AtomicBool>,
+    pub(crate) drain: DrainBoard,
     pub(crate) started: Instant,
 }
 
@@ -90,8 +95,9 @@ pub(crate) struct Shard {
     pub(crate) router: RefCell<Router>,
     pub(crate) links: RefCell<Slab<Rc<Link>>>,
     pub(crate) generation: Cell<u32>,
-    /// Candidates for closing to make room, roughly least recently used first.
-    pub(crate) by_use: RefCell<std::collections::VecDeque<(LinkId, Millis)>>,
+    /// Candidates for closing to make room, by when they were last seen used; that may be out of
+    /// date, but only too early.
+    pub(crate) by_use: RefCell<BinaryHeap<Reverse<Used>>>,
     pub(crate) wheel: RefCell<Wheel<LinkId>>,
     pub(crate) buffers: RefCell<ReadBuffers>,
     /// Clear text on its way into TLS records.
@@ -107,8 +113,10 @@ pub(crate) struct Shard {
     pub(crate) negotiation_us: RefCell<Histogram<u64>>,
     seeds: Cell<u64>,
     seed_key: hmac::Key,
-    /// Since when the shard drains.
-    pub(crate) draining: Cell<Option<Millis>>,
+    /// How far a drain is.
+    pub(crate) drain: Cell<Drain>,
+    /// Strangers, and connection attempts.
+    pub(crate) room: RefCell<Room>,
     /// Whom the last delivery found slow; see [`crate::deliver::Pressure`].
     pub(crate) pressure: Cell<Option<crate::deliver::Pressure>>,
     reported: Cell<Millis>,
@@ -139,7 +147,8 @@ impl Shard {
             negotiation_us: RefCell::new(duration_histogram()),
             seeds: Cell::new(0),
             seed_key,
-            draining: Cell::new(None),
+            drain: Cell::new(Drain::Serving),
+            room: RefCell::default(),
             pressure: Cell::new(None),
             reported: Cell::new(now),
             common,
@@ -209,10 +218,14 @@ impl Shard {
 
     /// Once a second.
     pub(crate) fn report(&self, now: Millis) {
-        if now.since(self.reported.get()) < 1_000 {
-            return;
+        if now.since(self.reported.get()) >= 1_000 {
+            self.reported.set(now);
+            self.report_now();
         }
-        self.reported.set(now);
+    }
+
+    /// The last time at the end of the shard.
+    pub(crate) fn report_now(&self) {
         let report = ShardReport {
             shard: self.id,
             net: *self.counters.borrow(),

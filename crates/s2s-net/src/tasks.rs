@@ -5,7 +5,6 @@
 //! Rules of the event loop (ARCHITECTURE.md): no task wakes itself, every batch is bounded, and a
 //! task that goes on yields through the ring.
 
-use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use monoio::net::{TcpListener, UnixStream};
 use tracing::{error, warn};
 
-use crate::contain::contain;
+use crate::contain::{contain, shielded};
 use crate::link::{Link, Stream, Tls, WRITE_BYTES};
 use crate::settings::ListenerKind;
 use crate::shard::{Mail, Shard};
@@ -33,7 +32,7 @@ pub(crate) fn spawn_reader(shard: &Rc<Shard>, link: &Rc<Link>) {
         if contain(read(&shard, &link)).await.is_err() {
             panicked(&shard, &link);
         }
-        leave(&shard, link);
+        shard.step("a link's departure", || leave(&shard, link));
     });
 }
 
@@ -44,7 +43,7 @@ async fn read(shard: &Rc<Shard>, link: &Rc<Link>) {
             return shard.on_eof(link);
         }
         let mut buffer = shard.buffers.borrow_mut().take();
-        buffer.append(&mut link.state.borrow_mut().leftover);
+        buffer.append(&mut std::mem::take(&mut link.state.borrow_mut().leftover));
         let kept = buffer.len();
         let (result, mut buffer) = link.socket.read(buffer).await;
         let fresh = match result {
@@ -70,15 +69,32 @@ async fn read(shard: &Rc<Shard>, link: &Rc<Link>) {
             for _ in 0..PATIENCE_MS {
                 monoio::time::sleep(Duration::from_millis(1)).await;
                 shard.flush_mail();
-                if !shard.holds(pressure) {
+                if !shard.holds(shard.now(), pressure) {
                     break;
                 }
             }
         }
-        let state = link.state.borrow();
-        if state.gone || state.steer_to.is_some() {
-            return;
+        {
+            let state = link.state.borrow();
+            if state.gone || state.steer_to.is_some() {
+                return;
+            }
         }
+        wait_for_answers(shard, link).await;
+    }
+}
+
+/// A peer that asks (dialback keys, verifications) and does not read the answers is not asked for
+/// more: what waits for it stays bounded. The stalled write ends the link in the end.
+async fn wait_for_answers(shard: &Rc<Shard>, link: &Rc<Link>) {
+    let is_behind = || {
+        let state = link.state.borrow();
+        let asks = matches!(state.stream, Stream::Inbound(_));
+        asks && state.writing && !state.gone && state.backlog() > WRITE_BYTES
+    };
+    while is_behind() {
+        monoio::time::sleep(Duration::from_millis(10)).await;
+        shard.flush_mail();
     }
 }
 
@@ -87,7 +103,11 @@ fn leave(shard: &Rc<Shard>, link: Rc<Link>) {
     let Some((owner, bytes)) = link.state.borrow_mut().steer_to.take() else { return };
     shard.links.borrow_mut().remove(link.id.index as usize);
     shard.gauges.borrow_mut().links -= 1;
-    link.state.borrow_mut().gone = true;
+    {
+        let state = &mut *link.state.borrow_mut();
+        state.gone = true;
+        shard.unwatch(state);
+    }
     // Nothing was written yet, so no other task holds the link.
     let Some(stream) = Rc::into_inner(link).and_then(|link| link.socket.into_std()) else {
         return error!("a link to be steered is still in use: closed");
@@ -113,6 +133,7 @@ async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
     let mut batch = Vec::new();
     loop {
         batch.clear();
+        let last;
         {
             let state = &mut *link.state.borrow_mut();
             let taken = state.take_batch(&mut batch, &mut shard.scratch.borrow_mut());
@@ -127,20 +148,20 @@ async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
                     shard.set_pressed(false);
                 }
             }
-            if batch.is_empty() {
-                state.writing = false;
-                state.write_since = None;
+            last = batch.is_empty();
+            if last {
                 if state.closing.is_none() {
+                    state.writing = false;
+                    state.write_since = None;
+                    state.shrink();
                     return;
                 }
-                if let Tls::On(engine) = &mut state.tls {
+                if let (Tls::On(engine), false) = (&mut state.tls, state.mute) {
                     engine.close(&mut batch);
                 }
-            } else {
-                state.write_since = Some(shard.now());
             }
+            state.write_since = Some(shard.now());
         }
-        let last = batch.is_empty() || !link.state.borrow().writing;
         let len = batch.len() as u64;
         let (result, sent) = link.socket.write_all(batch).await;
         batch = sent;
@@ -153,6 +174,11 @@ async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
             return link.socket.shutdown();
         }
         if last {
+            {
+                let state = &mut *link.state.borrow_mut();
+                state.writing = false;
+                state.write_since = None;
+            }
             return shard.flushed(link, shard.now());
         }
         link.state.borrow_mut().last_used = shard.now();
@@ -165,7 +191,8 @@ async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
 fn panicked(shard: &Rc<Shard>, link: &Rc<Link>) {
     error!(link = %link.id, peer = %link.peer, "a link's task panicked: the link is closed; this is a bug, please report it");
     shard.count(|counters| counters.panics += 1);
-    shard.finish(link, shard.now());
+    shard.step("a link's end", || shard.finish(link, shard.now()));
+    link.socket.shutdown();
 }
 
 /// Accepts for ever: an accept in flight is never dropped.
@@ -173,7 +200,7 @@ pub(crate) async fn accept(shard: Rc<Shard>, listener: TcpListener, kind: Listen
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                shard.accepted(Socket::new(stream), kind);
+                shard.step("an accepted connection", || shard.accepted(Socket::new(stream), kind));
                 shard.flush_mail();
             }
             // Descriptors used up, or the peer went away meanwhile.
@@ -186,8 +213,15 @@ pub(crate) async fn accept(shard: Rc<Shard>, listener: TcpListener, kind: Listen
 }
 
 /// Serves the shard's mailbox.
-pub(crate) async fn mail(
-    shard: Rc<Shard>,
+pub(crate) async fn mail(shard: Rc<Shard>, event: OwnedFd, always_ready: OwnedFd) {
+    // Only a ring that is broken as a whole fails at this.
+    if let Err(error) = serve_mail(&shard, event, always_ready).await {
+        error!(shard = %shard.id, %error, "the mailbox cannot be waited for: nothing reaches this shard");
+    }
+}
+
+async fn serve_mail(
+    shard: &Rc<Shard>,
     event: OwnedFd,
     always_ready: OwnedFd,
 ) -> std::io::Result<()> {
@@ -195,23 +229,35 @@ pub(crate) async fn mail(
     let always_ready = UnixStream::from_std(StdUnixStream::from(always_ready))?;
     let exchange = shard.common.exchange.clone();
     let me = usize::from(shard.id.0);
-    let letters = RefCell::new(Vec::new());
     loop {
-        let any = exchange.receive(me, MAIL_ROUNDS, |letter| letters.borrow_mut().push(letter));
-        for letter in letters.take() {
-            let step = std::panic::AssertUnwindSafe(|| shard.on_mail(shard.now(), letter));
-            if std::panic::catch_unwind(step).is_err() {
-                error!("handling a letter panicked; this is a bug, please report it");
-                shard.count(|counters| counters.panics += 1);
-            }
-        }
-        shard.flush_mail();
-        if any {
+        if shard.take_mail() {
             // More may be waiting: let the ring serve the others first.
             always_ready.readable(true).await?;
         } else if exchange.fall_asleep(me) {
             event.readable(true).await?;
             exchange.wake_up(me);
+        }
+    }
+}
+
+impl Shard {
+    /// Reads a bounded part of the mailbox; whether there was any mail.
+    pub(crate) fn take_mail(self: &Rc<Self>) -> bool {
+        let me = usize::from(self.id.0);
+        let mut letters = Vec::new();
+        let any = self.common.exchange.receive(me, MAIL_ROUNDS, |letter| letters.push(letter));
+        for letter in letters {
+            self.step("a letter", || self.on_mail(self.now(), letter));
+        }
+        self.flush_mail();
+        any
+    }
+
+    /// Runs a step that belongs to no link's task; its panic costs what it was about, not the shard.
+    pub(crate) fn step(&self, what: &str, step: impl FnOnce()) {
+        if !shielded(step) {
+            error!("{what} panicked; this is a bug, please report it");
+            self.count(|counters| counters.panics += 1);
         }
     }
 }
@@ -222,13 +268,11 @@ pub(crate) async fn clock(shard: Rc<Shard>) {
     loop {
         monoio::time::sleep(Duration::from_millis(TICK_MS)).await;
         let now = shard.now();
-        let step = std::panic::AssertUnwindSafe(|| tick(&shard, now, &mut fired));
-        if std::panic::catch_unwind(step).is_err() {
-            error!("a timer's work panicked; this is a bug, please report it");
-            shard.count(|counters| counters.panics += 1);
-        }
-        if shard.is_drained(now) {
-            return;
+        tick(&shard, now, &mut fired);
+        let mut over = false;
+        shard.step("a drain", || over = shard.drain_on(now));
+        if over {
+            return shard.report_now();
         }
     }
 }
@@ -240,14 +284,16 @@ fn tick(
 ) {
     shard.wheel.borrow_mut().advance(now, fired);
     for entry in fired.drain(..) {
-        shard.on_timer(entry.key, now);
+        shard.step("a link's timer", || shard.on_timer(entry.key, now));
     }
-    let due = shard.router.borrow().next_deadline();
-    if due.is_some_and(|due| due <= now) {
-        let mut actions = Vec::new();
-        shard.router.borrow_mut().timeout(now, &mut actions);
-        shard.perform(now, actions);
-    }
-    shard.report(now);
+    shard.step("a timer of the router", || {
+        let due = shard.router.borrow().next_deadline();
+        if due.is_some_and(|due| due <= now) {
+            let mut actions = Vec::new();
+            shard.router.borrow_mut().timeout(now, &mut actions);
+            shard.perform(now, actions);
+        }
+    });
+    shard.step("a report", || shard.report(now));
     shard.flush_mail();
 }

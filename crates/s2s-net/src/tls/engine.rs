@@ -178,22 +178,29 @@ fn sealed_bytes_max(len: usize) -> usize {
     len + (len / 16_384 + 1) * 32
 }
 
-/// Lets `fill` write up to `room` bytes behind what `outgoing` holds.
+/// Lets `fill` write up to `room` bytes behind what `outgoing` holds; more, when it asks for more:
+/// the answer to a KeyUpdate (RFC 8446 §4.6.3) travels in front of the next record.
 fn append(
     outgoing: &mut Vec<u8>,
     room: usize,
-    fill: impl FnOnce(&mut [u8]) -> Result<usize, EncryptError>,
+    mut fill: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
 ) -> Result<(), TlsError> {
     let start = outgoing.len();
-    outgoing.resize(start + room, 0);
-    match fill(&mut outgoing[start..]) {
-        Ok(written) => {
-            outgoing.truncate(start + written);
-            Ok(())
-        }
-        Err(_) => {
-            outgoing.truncate(start);
-            Err(TlsError::NotReady)
+    let mut room = room;
+    loop {
+        outgoing.resize(start + room, 0);
+        match fill(&mut outgoing[start..]) {
+            Ok(written) => {
+                outgoing.truncate(start + written);
+                return Ok(());
+            }
+            Err(EncryptError::InsufficientSize(needed)) if needed.required_size > room => {
+                room = needed.required_size;
+            }
+            Err(_) => {
+                outgoing.truncate(start);
+                return Err(TlsError::NotReady);
+            }
         }
     }
 }

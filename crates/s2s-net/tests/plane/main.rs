@@ -1,0 +1,12 @@
+//! The data plane over loopback sockets: two shards, a stub control plane, scripted peers.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod components;
+mod inbound;
+mod limits;
+mod order;
+mod outbound;
+mod shutdown;
+mod tls;

@@ -1,0 +1,17 @@
+//! A data plane in this process with a stub control plane, and scripted peers on blocking sockets.
+//!
+//! Nothing sleeps: a test waits for bytes, for a connection or for a report, with a time limit.
+
+// `unwrap`, `expect` and panics are how a test fails.
+#![allow(missing_docs, unreachable_pub)]
+
+#[path = "../../../s2s-testkit/src/certs.rs"]
+#[allow(dead_code)]
+pub mod certs;
+pub mod dialogue;
+pub mod peer;
+pub mod plane;
+
+pub use dialogue::*;
+pub use peer::Peer;
+pub use plane::Setup;
