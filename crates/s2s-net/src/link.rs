@@ -276,6 +276,9 @@ impl LinkState {
         if self.out_bytes + len > bytes_max {
             return Pushed::Full(parcel);
         }
+        // Behind one full write it may wait for long, and a small stanza must not keep the block it
+        // was read into.
+        let parcel = if self.out_bytes > WRITE_BYTES { parcel.detached() } else { parcel };
         self.out_bytes += len;
         self.out.push_back(Out::Parcel(parcel));
         Pushed::Taken

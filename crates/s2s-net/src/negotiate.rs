@@ -425,8 +425,17 @@ impl Shard {
             record(&self.negotiation_us, state.opened);
         }
         self.unwatch(state);
-        *self.gauges.borrow_mut().pairs_mut(direction, rung) += 1;
-        state.rungs.push((pair, direction, rung));
+        let mut gauges = self.gauges.borrow_mut();
+        *gauges.pairs_mut(direction, rung) += 1;
+        // Proved again on better or worse evidence.
+        if let Some((_, _, before)) =
+            state.rungs.iter_mut().find(|(proved, way, _)| *way == direction && *proved == pair)
+        {
+            *gauges.pairs_mut(direction, *before) -= 1;
+            *before = rung;
+        } else {
+            state.rungs.push((pair, direction, rung));
+        }
     }
 
     fn attach(

@@ -131,7 +131,8 @@ impl Default for Limits {
 pub struct Timeouts {
     /// One TCP connection attempt. Default 10.
     pub connect_secs: u32,
-    /// From the first byte to the first verified pair, TLS included. Default 30.
+    /// From the first byte to the first verified pair, TLS and verification included: keep it above
+    /// `verify_secs`, so that a key that cannot be verified is answered. Default 60.
     pub negotiation_secs: u32,
     /// One dialback verification, the connection to the authoritative server included. Default 30.
     pub verify_secs: u32,
@@ -147,7 +148,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Timeouts {
             connect_secs: 10,
-            negotiation_secs: 30,
+            negotiation_secs: 60,
             verify_secs: 30,
             idle_secs: 600,
             queue_secs: 60,

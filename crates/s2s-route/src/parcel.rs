@@ -81,8 +81,9 @@ impl Parcel {
         self.len() == 0
     }
 
-    /// The same parcel in memory of its own.
-    pub(crate) fn detached(self) -> Parcel {
+    /// The same parcel in memory of its own: what waits for long must not keep a whole read block alive.
+    #[must_use]
+    pub fn detached(self) -> Parcel {
         match self {
             Parcel::Stanza(stanza) => Parcel::Kept(Kept {
                 frame: stanza.frame().detached(),

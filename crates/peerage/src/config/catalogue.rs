@@ -446,10 +446,10 @@ pub const CHAPTERS: &[Chapter] = &[
             Key {
                 path: "timeouts.negotiation",
                 takes: Takes::Seconds(5, 600),
-                default: "30s",
-                example: "\"30s\"",
+                default: "60s",
+                example: "\"60s\"",
                 set: false,
-                meaning: "From the first byte to the first authenticated pair, TLS included.",
+                meaning: "From the first byte to the first authenticated pair, TLS and verification included. Keep it above timeouts.verify.",
             },
             Key {
                 path: "timeouts.verify",
