@@ -69,3 +69,21 @@ impl Cell {
         router.stop()
     }
 }
+
+/// One test for each cell: `cells! { Prosody; verified_in: Verified StartTls In; }`.
+#[macro_export]
+macro_rules! cells {
+    ($software:ident; $($test:ident: $rung:ident $transport:ident $direction:ident;)*) => {$(
+        #[test]
+        #[ignore = "interop: needs root, a network namespace and Debian's packages; see cargo xtask test"]
+        fn $test() {
+            let cell = $crate::Cell {
+                software: $crate::Software::$software,
+                rung: $crate::Rung::$rung,
+                transport: $crate::Transport::$transport,
+                direction: $crate::Direction::$direction,
+            };
+            $crate::namespace::isolated(stringify!($test), |stage| cell.run(stage));
+        }
+    )*};
+}

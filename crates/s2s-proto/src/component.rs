@@ -16,6 +16,7 @@ use crate::header::{CLOSE_TAG, OpeningTag, PeerHeader, StreamIds};
 use crate::ns;
 use crate::outbox::Outbox;
 use crate::stanza::{self, Stanza};
+use crate::stop::Stop;
 use crate::time::Millis;
 use crate::timers::{Phase, Timeouts};
 
@@ -103,25 +104,6 @@ struct AwaitingHandshake {
 struct Open {
     pattern: DomainPattern,
     lang: Option<Box<str>>,
-}
-
-/// Why a stream ends here; the error is said in a stream whose header is out.
-#[derive(Debug)]
-enum Stop {
-    Error(StreamError),
-    Close(CloseReason),
-}
-
-impl From<StreamError> for Stop {
-    fn from(error: StreamError) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl From<StreamCondition> for Stop {
-    fn from(condition: StreamCondition) -> Self {
-        Self::Error(condition.into())
-    }
 }
 
 impl ComponentStream {

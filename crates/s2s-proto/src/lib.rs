@@ -38,6 +38,7 @@ mod outbox;
 mod pending;
 mod sasl;
 mod stanza;
+mod stop;
 mod time;
 mod timers;
 mod wire;

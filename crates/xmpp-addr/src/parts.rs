@@ -48,7 +48,11 @@ pub(crate) fn check_resourcepart(text: &str) -> Result<(), AddrError> {
     }
     if text.chars().any(shapes_emoji) {
         let plain: String = text.chars().filter(|&c| !shapes_emoji(c)).collect();
-        return if plain.is_empty() { Err(AddrError::ResourceRule) } else { check_resourcepart(&plain) };
+        return if plain.is_empty() {
+            Err(AddrError::ResourceRule)
+        } else {
+            check_resourcepart(&plain)
+        };
     }
     // What `OpaqueString` does after this check (spaces to SPACE, NFC) can refuse nothing and empty nothing.
     check_class(text, &FreeformClass::default(), is_newer)
@@ -251,7 +255,11 @@ mod tests {
     #[test]
     fn emoji_sequences_pass_in_resourceparts() {
         // Heart with a variation selector, a family joined of three, the flag of Scotland.
-        for nick in ["Juliet \u{2764}\u{FE0F}", "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}", "\u{1F3F4}\u{E0067}\u{E007F}"] {
+        for nick in [
+            "Juliet \u{2764}\u{FE0F}",
+            "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
+            "\u{1F3F4}\u{E0067}\u{E007F}",
+        ] {
             assert_eq!(check_resourcepart(nick), Ok(()), "{nick}");
         }
         assert!(check_localpart("juliet\u{2764}\u{FE0F}").is_err());

@@ -215,12 +215,14 @@ impl Toolbox {
             return Ok(Outcome::Skipped(format!("{reason:#}")));
         }
         if router == Router::Peerage {
-            let build = self.check(&["build", "--package", "peerage", "--bin", "peerage"], None)?;
+            // The whole workspace's features, as in the steps before: nothing is built a second time.
+            let build =
+                self.check(&["build", "--workspace", "--all-features", "--bin", "peerage"], None)?;
             if matches!(build, Outcome::Failed(_)) {
                 return Ok(build);
             }
         }
-        let package = ["--package", "peerage-tests", "--test", target, "--no-fail-fast"];
+        let package = ["--workspace", "--all-features", "--test", target, "--no-fail-fast"];
         let mut command = if self.nextest {
             let mut command = self.cargo(["nextest", "run", "--run-ignored", "only"]);
             command.args(package);
@@ -270,13 +272,8 @@ fn print_table(reports: &[Report], took: Duration) -> Tally {
             println!("skipped: {}: {reason}", step.title());
         }
     }
-    println!(
-        "\n{} passed, {} failed, {} skipped in {:.0} s",
-        total.passed,
-        total.failed,
-        total.skipped,
-        took.as_secs_f64()
-    );
+    println!("\nin {:.0} s, all steps together:", took.as_secs_f64());
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     total
 }
 

@@ -20,6 +20,7 @@ use crate::features::AdvertisedLimits;
 use crate::header::{CLOSE_TAG, OpeningTag, StreamIds};
 use crate::outbox::Outbox;
 use crate::stanza::{self, Stanza};
+use crate::stop::Stop;
 use crate::time::Millis;
 use crate::timers::{Phase, Timeouts};
 
@@ -85,27 +86,6 @@ struct Wiring {
     out: Outbox,
     ids: StreamIds,
     elements: u32,
-}
-
-/// Why a stream ends here.
-#[derive(Debug)]
-enum Stop {
-    /// Say this, then close.
-    Error(StreamError),
-    /// All was said.
-    Close(CloseReason),
-}
-
-impl From<StreamError> for Stop {
-    fn from(error: StreamError) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl From<StreamCondition> for Stop {
-    fn from(condition: StreamCondition) -> Self {
-        Self::Error(condition.into())
-    }
 }
 
 impl InboundStream {

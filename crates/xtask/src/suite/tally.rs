@@ -35,10 +35,10 @@ impl Tally {
     ///
     /// Ignored tests are not counted: those of this repository are the interop tests, which have steps of their own.
     fn from_line(line: &str) -> Self {
-        let line = line.trim_start();
+        // libtest's is not indented: an indented one is what nextest repeats of a failed test.
         let counts = if let Some(rest) = line.strip_prefix("test result: ") {
             rest
-        } else if line.starts_with("Summary [") {
+        } else if line.trim_start().starts_with("Summary [") {
             line.split_once("tests run:")
                 .or_else(|| line.split_once("test run:"))
                 .map_or("", |(_, c)| c)
@@ -111,5 +111,7 @@ mod tests {
     fn other_lines_count_nothing() {
         // A server's log in a failed test's output may say anything.
         assert_eq!(Tally::from_line("peer: 12 passed, 3 failed"), Tally::default());
+        let repeated = "    test result: FAILED. 0 passed; 1 failed; 0 ignored";
+        assert_eq!(Tally::from_line(repeated), Tally::default());
     }
 }
