@@ -71,7 +71,9 @@ const NET: &[Counted<NetCounters>] = &[
         c.stream_errors_received
     }),
     Counted("closed_idle_links", "Links closed after the idle timeout", |c| c.closed_idle),
-    Counted("closed_for_room_links", "Idle links closed to make room", |c| c.closed_for_room),
+    Counted("closed_for_room_links", "Links closed to make room: idle ones, and strangers", |c| {
+        c.closed_for_room
+    }),
     Counted(
         "refused_for_room_links",
         "Connections refused because limits.links was reached",

@@ -15,15 +15,17 @@ use crate::shard::{Common, Live};
 pub(crate) fn live(settings: &Arc<Settings>) -> Live {
     let limits = &settings.limits;
     let timeouts = stream_timeouts(settings);
-    let shape =
-        |base: Limits| Limits { depth: limits.depth, attributes: limits.attributes, ..base };
     let preauth = Limits {
         element_bytes: limits.preauth_bytes,
         header_bytes: limits.preauth_bytes,
         ..Limits::PRE_AUTH
     };
-    let authenticated =
-        Limits { element_bytes: limits.stanza_bytes, ..shape(Limits::AUTHENTICATED) };
+    let authenticated = Limits {
+        element_bytes: limits.stanza_bytes,
+        depth: limits.depth,
+        attributes: limits.attributes,
+        ..Limits::AUTHENTICATED
+    };
     let entries = settings.domains.iter().map(|domain| {
         let Service::Component { secret } = &domain.service;
         ComponentEntry { pattern: domain.pattern.clone(), secret: secret.as_str().into() }
@@ -51,7 +53,7 @@ pub(crate) fn live(settings: &Arc<Settings>) -> Live {
         outbound: Arc::new(outbound(true)),
         outbound_anonymous: Arc::new(outbound(false)),
         component: Arc::new(ComponentConfig {
-            timeouts: timeouts.clone(),
+            timeouts,
             ..ComponentConfig::new(entries.collect())
         }),
         preauth,
