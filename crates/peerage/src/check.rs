@@ -48,6 +48,7 @@ pub fn show_listener(listener: &Listener) -> String {
         ListenerKind::S2s => "s2s, STARTTLS",
         ListenerKind::S2sDirectTls => "s2s, direct TLS",
         ListenerKind::Component => "components",
+        ListenerKind::Backend => "backends",
     };
     format!("{} {kind}", listener.address)
 }

@@ -26,9 +26,9 @@ pub(crate) fn live(settings: &Arc<Settings>) -> Live {
         attributes: limits.attributes,
         ..Limits::AUTHENTICATED
     };
-    let entries = settings.domains.iter().map(|domain| {
-        let Service::Component { secret } = &domain.service;
-        ComponentEntry { pattern: domain.pattern.clone(), secret: secret.as_str().into() }
+    let entries = settings.components().map(|(domain, secret)| ComponentEntry {
+        pattern: domain.pattern.clone(),
+        secret: secret.into(),
     });
     let outbound = |external| OutboundConfig {
         external,
@@ -75,7 +75,7 @@ pub(crate) fn route(settings: &Settings, common: &Common) -> RouteConfig {
         .domains
         .iter()
         .map(|domain| match domain.service {
-            Service::Component { .. } => {
+            Service::Component { .. } | Service::Backend(_) => {
                 HostedEntry { pattern: domain.pattern.clone(), kind: HostedKind::Component }
             }
         })

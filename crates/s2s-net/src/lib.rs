@@ -41,5 +41,6 @@ pub use control::{ControlQueue, ControlRequest};
 pub use plane::{DataPlane, StartError, start};
 pub use report::{Direction, Gauges, NetCounters, ShardReport};
 pub use settings::{
-    Boot, HostedDomain, Limits, Listener, ListenerKind, Service, Settings, Timeouts,
+    Backend, BackendCertificates, BackendTls, Boot, HostedDomain, LeafAuthority, Limits, Listener,
+    ListenerKind, RemoteProof, Service, Settings, Timeouts,
 };

@@ -45,12 +45,14 @@ impl Shard {
                 attached: false,
                 settings: Arc::clone(&live.settings),
             },
-            ListenerKind::S2s => self.inbound_stream(TlsState::Plain),
+            ListenerKind::S2s | ListenerKind::Backend => self.inbound_stream(TlsState::Plain),
             ListenerKind::S2sDirectTls => self.inbound_stream(TlsState::Direct),
         };
         self.count(|counters| match kind {
             ListenerKind::Component => counters.accepted_components += 1,
-            ListenerKind::S2s | ListenerKind::S2sDirectTls => counters.accepted += 1,
+            ListenerKind::S2s | ListenerKind::S2sDirectTls | ListenerKind::Backend => {
+                counters.accepted += 1;
+            }
         });
         let Some(link) = self.new_link(socket, stream, now) else { return };
         self.watch_newcomer(&link);

@@ -452,8 +452,8 @@ impl Shard {
         // header and its handshake, and what it removed or changed is not attached to any more.
         let settings = std::sync::Arc::clone(settings);
         let live = self.live();
-        let Some(entry) = settings.domains.get(entry).filter(|entry| live.settings.serves(entry))
-        else {
+        let entry = settings.components().nth(entry).map(|(entry, _)| entry);
+        let Some(entry) = entry.filter(|entry| live.settings.serves(entry)) else {
             state.stream.fail(now, StreamError::new(StreamCondition::HostGone));
             return;
         };

@@ -43,6 +43,9 @@ pub enum ListenerKind {
     S2sDirectTls,
     /// External components (XEP-0114), port 5347 by convention.
     Component,
+    /// The operator's own servers ([`Backend`]), server-to-server with STARTTLS. Answers in the name of every domain that
+    /// is not theirs; never reachable for others.
+    Backend,
 }
 
 /// What a reload may change without closing a stream.
@@ -56,6 +59,9 @@ pub struct Settings {
     pub roots: Arc<Roots>,
     /// The dialback secret and, during rotation, the one before it.
     pub secret: Arc<dialback::Secret>,
+    /// Issues the certificates that backends are shown for remote domains; without it there is no TLS on
+    /// [`ListenerKind::Backend`], and no [`RemoteProof::Certificate`].
+    pub leaves: Option<Arc<dyn LeafAuthority>>,
     /// Networks that outbound links may dial although the guard refuses them by default.
     pub allow_private: Vec<IpNet>,
     /// Bounds.
@@ -83,6 +89,75 @@ pub enum Service {
         /// The shared secret of the handshake.
         secret: String,
     },
+    /// A server of the operator's. Domains with equal values are domains of one server.
+    Backend(Backend),
+}
+
+/// A server of the operator's own that federates through this router without knowing of it: its resolver leads every
+/// server-to-server name to [`ListenerKind::Backend`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Where it takes server-to-server streams.
+    pub address: SocketAddr,
+    /// TLS between it and this router, in both directions.
+    pub tls: BackendTls,
+    /// The networks its own connections come from. Whoever connects from there is taken for this server, if
+    /// `certificates` says nothing else.
+    pub sources: Vec<IpNet>,
+    /// What its certificate is or chains to, in both directions; needs TLS. `None`: its addresses identify it.
+    pub certificates: Option<BackendCertificates>,
+    /// How remote domains are proved to it.
+    pub proof: RemoteProof,
+    /// Links of one shard to one of its domains, shared by all remote domains ([`RemoteProof::Dialback`] only). 1 to 64.
+    pub links: u16,
+}
+
+/// The certificates that identify a backend. Equal when they are of the same file.
+#[derive(Clone, Debug)]
+pub struct BackendCertificates {
+    /// Where they were read from.
+    pub file: String,
+    /// Authorities, and certificates that are listed themselves.
+    pub roots: Arc<Roots>,
+}
+
+impl PartialEq for BackendCertificates {
+    fn eq(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+}
+
+impl Eq for BackendCertificates {}
+
+/// TLS towards a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BackendTls {
+    /// Used where the backend offers it or asks for it.
+    Optional,
+    /// No stanza crosses without it.
+    Required,
+}
+
+/// How this router proves to a backend that it speaks for a remote domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RemoteProof {
+    /// By server dialback: the backend asks the authoritative server of the remote domain, which its resolver takes for us.
+    /// Many remote domains share a link.
+    Dialback,
+    /// By SASL EXTERNAL with a certificate in the remote domain's name: the backend trusts the [`LeafAuthority`]. One link
+    /// for each pair.
+    Certificate,
+}
+
+/// Issues certificates in the names of remote domains, for the eyes of backends only.
+///
+/// Called on the data plane, in a TLS handshake: it must not block, and keeps what it issued.
+pub trait LeafAuthority: Send + Sync {
+    /// Chain and key for this remote domain, valid now and for a while.
+    ///
+    /// # Errors
+    /// In words for the log.
+    fn leaf(&self, remote: &Domain) -> Result<Arc<CertifiedKey>, String>;
 }
 
 /// Bounds of the data plane. Sizes are bytes.
@@ -158,6 +233,14 @@ impl Default for Timeouts {
 }
 
 impl Settings {
+    /// The domains served by components, with their secrets.
+    pub(crate) fn components(&self) -> impl Iterator<Item = (&HostedDomain, &str)> {
+        self.domains.iter().filter_map(|domain| match &domain.service {
+            Service::Component { secret } => Some((domain, secret.as_str())),
+            Service::Backend(_) => None,
+        })
+    }
+
     /// Whether `entry`, of other settings, is one of these too, served in the same way.
     pub(crate) fn serves(&self, entry: &HostedDomain) -> bool {
         self.domains.iter().any(|own| own.pattern == entry.pattern && own.service == entry.service)

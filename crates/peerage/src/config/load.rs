@@ -84,6 +84,7 @@ impl Loaded {
             policy: self.policy.clone(),
             roots: Arc::clone(&self.roots),
             secret,
+            leaves: None,
             allow_private: self.config.outbound.allow_private.clone(),
             limits: self.config.limits,
             timeouts: self.config.timeouts,

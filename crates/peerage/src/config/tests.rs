@@ -484,7 +484,7 @@ fn a_secret_may_be_in_a_file() {
     let loaded = load_text("peerage.toml", &text, directory.path(), SURROUNDINGS).unwrap();
     let secret = s2s_proto::dialback::Secret::new(&[7; 32]).unwrap();
     let settings = loaded.settings(std::sync::Arc::new(secret));
-    let s2s_net::Service::Component { secret } = &settings.domains[0].service;
+    let s2s_net::Service::Component { secret } = &settings.domains[0].service else { panic!() };
     assert_eq!(secret, "0123456789abcdef0123");
     assert_eq!(
         errors(&text),

@@ -46,6 +46,7 @@ impl Setup {
                 policy: Policy::new(Rung::Promiscuous, Vec::new()).unwrap(),
                 roots: Arc::new(Roots::none()),
                 secret: Arc::new(Secret::new(&[7; 32]).unwrap()),
+                leaves: None,
                 allow_private: vec!["127.0.0.0/8".parse().unwrap()],
                 limits: s2s_net::Limits::default(),
                 timeouts: s2s_net::Timeouts::default(),
