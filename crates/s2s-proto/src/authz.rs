@@ -26,6 +26,8 @@ pub enum Proof {
     CertificateDialback,
     /// The component's handshake; the sender domain is covered by its entry.
     Component,
+    /// A server of the operator's own, identified by its connection, for a domain that it serves.
+    Backend,
 }
 
 /// Proof that a pair may send on one stream. Cheap to clone; it cannot be made outside this module.
@@ -72,6 +74,9 @@ pub(crate) enum Evidence {
     CertificateProvesSender,
     /// The component gave the secret of the entry that covers the sender.
     ComponentHandshake,
+    /// The caller identified the peer as a server of the operator's own that serves the sender, and the channel is what is
+    /// demanded of it.
+    BackendIdentified,
 }
 
 impl Evidence {
@@ -83,6 +88,7 @@ impl Evidence {
             Self::ExternalSucceeded => Proof::External,
             Self::CertificateProvesSender => Proof::CertificateDialback,
             Self::ComponentHandshake => Proof::Component,
+            Self::BackendIdentified => Proof::Backend,
         }
     }
 }

@@ -213,6 +213,8 @@ pub enum RefusedBecause {
     UnknownHost,
     /// The sender claims a domain of ours.
     OurOwnDomain,
+    /// A server of the operator's own claims a domain that it does not serve.
+    ForeignDomain,
     /// Policy refuses the pair.
     Policy(Box<str>),
     /// Policy demands TLS before anything else.

@@ -52,7 +52,7 @@ pub use event::{
 };
 pub use features::AdvertisedLimits;
 pub use inbound::{InboundConfig, InboundStream};
-pub use judge::{CertificateAnswer, Demand, Judgement, Refusal};
+pub use judge::{CertificateAnswer, Demand, Judgement, Refusal, Standing};
 pub use outbound::{OutboundConfig, OutboundOptions, OutboundStream};
 pub use stanza::Stanza;
 pub use time::Millis;

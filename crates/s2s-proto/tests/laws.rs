@@ -9,7 +9,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 use s2s_proto::{
     CertificateAnswer, ComponentConfig, ComponentEntry, Demand, DialbackCondition, Event, Input,
-    Judgement, Proof, Refusal, TlsState, VerifyOutcome, VerifyRequest,
+    Judgement, Proof, Refusal, Standing, TlsState, VerifyOutcome, VerifyRequest,
 };
 use support::{Judge, Script, demands, header, pair, plain};
 use xmpp_addr::{DomainPair, DomainPattern};
@@ -116,7 +116,7 @@ impl Model {
             }
             Proof::External => self.success && self.proves(pair),
             Proof::CertificateDialback => self.proves(pair),
-            Proof::Component => false,
+            Proof::Component | Proof::Backend => false,
         }
     }
 }
@@ -142,7 +142,7 @@ fn judgement(number: u32) -> Judgement {
         1 => CertificateAnswer::Proves,
         _ => CertificateAnswer::Fails("expired".into()),
     };
-    Judgement { demand, certificate }
+    Judgement { demand, certificate, standing: Standing::Stranger }
 }
 
 fn outcome(number: u32) -> VerifyOutcome {

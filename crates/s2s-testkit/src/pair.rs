@@ -12,7 +12,7 @@ use s2s_proto::dialback::Secret;
 use s2s_proto::{
     CertificateAnswer, CloseReason, Demand, DialbackCondition, Event, InboundConfig, InboundStream,
     Input, Judgement, Millis, OutboundConfig, OutboundOptions, OutboundStream, Output, Refusal,
-    Stanza, TlsPeer, TlsState, VerifyOutcome, VerifyRequest,
+    Standing, Stanza, TlsPeer, TlsState, VerifyOutcome, VerifyRequest,
 };
 use xmpp_addr::{Domain, DomainPair};
 use xmpp_frame::{Framer, Item, Kind, Limits};
@@ -438,7 +438,7 @@ impl Pairs {
         } else {
             Ok(server.demand)
         };
-        Judgement { demand, certificate }
+        Judgement { demand, certificate, standing: Standing::Stranger }
     }
 
     /// XEP-0220 §2.1.2: a link to the authoritative server, for this key only.

@@ -3,6 +3,7 @@
 use xmpp_addr::DomainPair;
 use xmpp_frame::Element;
 
+use super::opening::FOREIGN_DOMAIN;
 use super::states::{Key, Open, Question, State};
 use super::{Stop, Wiring, impossible};
 use crate::authz::{Evidence, Proof, VerifiedPair};
@@ -81,7 +82,9 @@ impl Open {
         let (receiving, originating) = (pair.sender(), pair.target());
         let answer = match judgement.demand {
             Err(Refusal::UnknownHost) => Answer::Error(DialbackCondition::ItemNotFound),
-            Err(Refusal::OurOwnDomain) => Answer::Error(DialbackCondition::NotAcceptable),
+            Err(Refusal::OurOwnDomain | Refusal::ForeignDomain) => {
+                Answer::Error(DialbackCondition::NotAcceptable)
+            }
             // What a peer must prove to send to us, and how it reaches us to ask, says nothing about whether a key is
             // ours: the answer is given at every demand and in the clear too.
             Ok(_) | Err(Refusal::Policy(_)) => {
@@ -107,6 +110,10 @@ impl Open {
         key: Box<str>,
         judgement: Judgement,
     ) -> Result<(), Stop> {
+        // XEP-0344: chain and name for exactly the `from` of this db:result, judged at this moment.
+        if let Some(evidence) = judgement.evidence_at_hand(self.channel.is_tls()) {
+            return self.accept(wiring, &pair, evidence);
+        }
         let demand = match judgement.demand {
             Ok(demand) => demand,
             Err(refusal) => {
@@ -114,10 +121,6 @@ impl Open {
                 return self.refuse_by_judgement(wiring, &pair, refusal);
             }
         };
-        // XEP-0344: chain and name for exactly the `from` of this db:result, judged at this moment.
-        if self.channel.is_tls() && judgement.certificate == CertificateAnswer::Proves {
-            return self.accept(wiring, &pair, Evidence::CertificateProvesSender);
-        }
         if demand == Demand::Certificate {
             self.withdraw(wiring, now, &pair);
             let reason = match judgement.certificate {
@@ -158,6 +161,9 @@ impl Open {
             Refusal::UnknownHost => (DialbackCondition::ItemNotFound, RefusedBecause::UnknownHost),
             Refusal::OurOwnDomain => {
                 (DialbackCondition::NotAcceptable, RefusedBecause::OurOwnDomain)
+            }
+            Refusal::ForeignDomain => {
+                (DialbackCondition::NotAcceptable, RefusedBecause::ForeignDomain)
             }
             Refusal::Policy(text) => {
                 (DialbackCondition::PolicyViolation, RefusedBecause::Policy(text))
@@ -359,6 +365,7 @@ fn reason_text(why: &RefusedBecause) -> Option<String> {
             Some(format!("a valid certificate is required: {reason}"))
         }
         RefusedBecause::Policy(text) => Some(text.to_string()),
+        RefusedBecause::ForeignDomain => Some(FOREIGN_DOMAIN.into()),
         RefusedBecause::UnknownHost
         | RefusedBecause::OurOwnDomain
         | RefusedBecause::DialbackInvalid

@@ -10,9 +10,12 @@ use crate::error::{StreamCondition, StreamError};
 use crate::event::{Event, Input, Output, RefusedBecause};
 use crate::features::{Offer, StartTlsOffer};
 use crate::header::PeerHeader;
-use crate::judge::{CertificateAnswer, Demand, Judgement, Refusal};
+use crate::judge::{CertificateAnswer, Demand, Judgement, Refusal, Standing};
 use crate::pending::Pending;
 use crate::timers::Phase;
+
+/// For the administrator of a backend, in the stream error that it logs.
+pub(super) const FOREIGN_DOMAIN: &str = "this server is not configured for the sender domain";
 
 impl AwaitingHeader {
     pub(super) fn step(self, wiring: &mut Wiring, input: Input) -> Result<State, Stop> {
@@ -78,7 +81,13 @@ fn check_restarted_names(
 }
 
 /// EXTERNAL succeeded, and the pair was judged once more.
-fn reopened(channel: Channel, pair: DomainPair, wiring: &mut Wiring, header: PeerHeader) -> State {
+fn reopened(
+    channel: Channel,
+    pair: DomainPair,
+    wiring: &mut Wiring,
+    header: PeerHeader,
+    evidence: Evidence,
+) -> State {
     let id = open_with(wiring, &header, header.version_1);
     if header.version_1 {
         // After authentication only limits are left to say; RFC 6120 §4.3.2 wants features nonetheless.
@@ -91,7 +100,7 @@ fn reopened(channel: Channel, pair: DomainPair, wiring: &mut Wiring, header: Pee
         wiring.out.write(|text| offer.write(text));
     }
     let mut open = Open::new(channel, id, header, External::Succeeded, StartTlsOffer::No);
-    open.grant(wiring, pair, Evidence::ExternalSucceeded);
+    open.grant(wiring, pair, evidence);
     State::Open(Box::new(open))
 }
 
@@ -107,22 +116,36 @@ impl AwaitingJudgement {
     }
 
     fn on_judged(self, wiring: &mut Wiring, judgement: Judgement) -> Result<State, Stop> {
+        let at_hand = judgement.evidence_at_hand(self.channel.is_tls());
         let demand = match judgement.demand {
             Ok(demand) => demand,
             Err(refusal) => return Err(self.refused(wiring, refusal)),
         };
         if let Opening::Authenticated(pair) = self.opening {
             // The offer was made when the stream was opened, perhaps long ago: the certificate may have expired since.
-            if judgement.certificate != CertificateAnswer::Proves {
-                let why = RefusedBecause::ExternalRefused;
-                wiring.out.event(Event::PairRefused { pair, why });
-                return Err(refuse(wiring, &self.header, StreamCondition::NotAuthorized.into()));
-            }
-            return Ok(reopened(self.channel, pair, wiring, self.header));
+            let evidence = match at_hand {
+                Some(Evidence::CertificateProvesSender) => Evidence::ExternalSucceeded,
+                Some(evidence) => evidence,
+                None => {
+                    let why = RefusedBecause::ExternalRefused;
+                    wiring.out.event(Event::PairRefused { pair, why });
+                    return Err(refuse(
+                        wiring,
+                        &self.header,
+                        StreamCondition::NotAuthorized.into(),
+                    ));
+                }
+            };
+            return Ok(reopened(self.channel, pair, wiring, self.header, evidence));
         }
-        let verdict = Some((self.pair.clone(), demand, judgement.certificate));
-        let mut open = answer(self.channel, wiring, self.header, verdict);
-        if demand == Demand::Assertion {
+        let verdict = Verdict {
+            pair: self.pair.clone(),
+            demand,
+            certificate: judgement.certificate,
+            proved: at_hand.is_some(),
+        };
+        let mut open = answer(self.channel, wiring, self.header, Some(verdict));
+        if demand == Demand::Assertion && judgement.standing == Standing::Stranger {
             open.grant(wiring, self.pair, Evidence::PolicyTakesTheName);
         }
         Ok(State::Open(Box::new(open)))
@@ -138,6 +161,10 @@ impl AwaitingJudgement {
             Refusal::OurOwnDomain => {
                 (StreamCondition::InvalidFrom.into(), RefusedBecause::OurOwnDomain)
             }
+            Refusal::ForeignDomain => (
+                StreamError::with_text(StreamCondition::InvalidFrom, FOREIGN_DOMAIN),
+                RefusedBecause::ForeignDomain,
+            ),
             Refusal::Policy(text) => (
                 StreamError::with_text(StreamCondition::PolicyViolation, text.to_string()),
                 RefusedBecause::Policy(text),
@@ -167,12 +194,21 @@ fn open_with(wiring: &mut Wiring, header: &PeerHeader, version_1: bool) -> Box<s
     id
 }
 
-/// Sends header and features; `verdict` is what is known of the header's pair.
+/// What is known of the header's pair.
+struct Verdict {
+    pair: DomainPair,
+    demand: Demand,
+    certificate: CertificateAnswer,
+    /// Nothing has to be asked: EXTERNAL would succeed.
+    proved: bool,
+}
+
+/// Sends header and features.
 fn answer(
     channel: Channel,
     wiring: &mut Wiring,
     header: PeerHeader,
-    verdict: Option<(DomainPair, Demand, CertificateAnswer)>,
+    verdict: Option<Verdict>,
 ) -> Open {
     // COMPAT(Openfire OF-443): a header without version is answered without version and without features.
     let id = open_with(wiring, &header, header.version_1);
@@ -181,7 +217,7 @@ fn answer(
         remote: header.from.clone(),
         version_1: header.version_1,
     });
-    let demand = verdict.as_ref().map(|(_, demand, _)| *demand);
+    let demand = verdict.as_ref().map(|verdict| verdict.demand);
     let needs_tls = demand.is_some_and(|demand| demand >= Demand::DialbackOverTls);
     // XEP-0368 §3: no STARTTLS inside TLS.
     let starttls =
@@ -193,8 +229,10 @@ fn answer(
     // XEP-0178 §3 step 8: EXTERNAL is offered only when the certificate proves the `from`. COMPAT(MongooseIM, older
     // servers): they never fall back after a failed authentication, so an offer that cannot succeed is worse than none.
     let external = match verdict {
-        Some((pair, _, CertificateAnswer::Proves)) if channel.is_tls() => External::Offered(pair),
-        Some((_, _, CertificateAnswer::Fails(text))) => External::NotOffered(text),
+        Some(Verdict { pair, proved: true, .. }) if channel.is_tls() => External::Offered(pair),
+        Some(Verdict { certificate: CertificateAnswer::Fails(text), .. }) => {
+            External::NotOffered(text)
+        }
         Some(_) => External::NotOffered("no certificate was presented".into()),
         None => External::NotOffered("the stream header has no 'from'".into()),
     };
