@@ -1,5 +1,7 @@
 //! What goes into the router beside stanzas, and what comes out.
 
+use std::net::SocketAddr;
+
 use s2s_proto::{
     CloseReason, Event, OutboundFailure, ReceivedError, StreamCondition, VerifyOutcome,
     VerifyRequest,
@@ -7,7 +9,7 @@ use s2s_proto::{
 use xmpp_addr::{Domain, DomainPair, DomainPattern};
 
 use crate::discovery::Target;
-use crate::ids::{LinkId, ShardId, SlotId};
+use crate::ids::{LaneId, LinkId, ShardId, SlotId};
 use crate::parcel::Parcel;
 
 /// What the router wants done. Actions are executed in the order they were appended.
@@ -45,11 +47,21 @@ pub enum Action {
         /// The peer refused SASL EXTERNAL before: use dialback without trying it again.
         dialback_first: bool,
     },
+    /// Connect to a backend; answer with [`Router::backend_connected`](crate::Router::backend_connected) or
+    /// [`Router::backend_connect_failed`](crate::Router::backend_connect_failed).
+    ConnectBackend {
+        /// The lane the link is for.
+        lane: LaneId,
+        /// Where the backend takes streams.
+        address: SocketAddr,
+        /// (remote, hosted): the first that wants the link.
+        pair: DomainPair,
+    },
     /// Ask the peer on this outbound link to accept stanzas of the pair.
     Authorize {
         /// The outbound link.
         link: LinkId,
-        /// The pair, always the link's own.
+        /// The link's own pair; towards a backend also further ones with the same target.
         pair: DomainPair,
     },
     /// Send a `<db:verify/>` on this outbound link.

@@ -1,5 +1,7 @@
 //! Everything the router is told by configuration. Units are in the names, defaults in the docs.
 
+use std::net::SocketAddr;
+
 use xmpp_addr::DomainPattern;
 
 use crate::backoff::BackoffConfig;
@@ -23,6 +25,8 @@ pub struct RouteConfig {
     pub timeouts: RouteTimeouts,
     /// Rests after failures.
     pub backoff: BackoffConfig,
+    /// Rests between attempts to reach a backend, which is near and expected back. Default 500 ms to 15 s.
+    pub backend_backoff: BackoffConfig,
 }
 
 impl RouteConfig {
@@ -36,6 +40,7 @@ impl RouteConfig {
             limits: RouteLimits::default(),
             timeouts: RouteTimeouts::default(),
             backoff: BackoffConfig::default(),
+            backend_backoff: BackoffConfig { first_ms: 500, cap_ms: 15_000 },
         }
     }
 }
@@ -51,10 +56,29 @@ pub struct HostedEntry {
 
 /// How a hosted domain is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum HostedKind {
     /// By external components (XEP-0114) that attach to it.
     Component,
+    /// By a server of the operator's own that federates through us.
+    Backend(BackendRoute),
+}
+
+/// The way to a server of the operator's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BackendRoute {
+    /// Where it takes server-to-server streams.
+    pub address: SocketAddr,
+    /// Who shares a link to it.
+    pub sharing: Sharing,
+}
+
+/// Which remote domains share a link to one domain of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sharing {
+    /// All, spread over so many links of each shard; 0 counts as 1.
+    Links(u16),
+    /// None: each pair has a link of its own.
+    None,
 }
 
 /// Bounds of one shard. Each says what happens when it is reached.
@@ -63,11 +87,14 @@ pub struct RouteLimits {
     /// Slots, that is outbound domain pairs. Default 50,000 (about 400 bytes each). A new pair takes the place of the one
     /// that rested longest; when none rests its stanzas bounce with `resource-constraint`.
     pub slots: usize,
-    /// Parcels waiting in one slot. Default 4,096. More bounce with `resource-constraint`.
+    /// Pairs on one lane to a backend. Default 16,384 (about 150 bytes each). With one more the link is closed and opened again
+    /// for those that still talk; when so many wait, more bounce with `resource-constraint`.
+    pub lane_pairs: usize,
+    /// Parcels waiting for one pair. Default 4,096. More bounce with `resource-constraint`.
     pub queue_parcels: usize,
-    /// Bytes waiting in one slot. Default 4 MiB. More bounce with `resource-constraint`.
+    /// Bytes waiting for one pair. Default 4 MiB. More bounce with `resource-constraint`.
     pub queue_bytes: usize,
-    /// Bytes waiting in all slots. Default 256 MiB. More bounce with `resource-constraint`.
+    /// Bytes waiting for all pairs. Default 256 MiB. More bounce with `resource-constraint`.
     pub queue_total_bytes: usize,
     /// Verifications pending at one remote domain. Default 64. More fail with `resource-constraint`.
     pub tickets_per_remote: usize,
@@ -92,6 +119,7 @@ impl Default for RouteLimits {
     fn default() -> RouteLimits {
         RouteLimits {
             slots: 50_000,
+            lane_pairs: 16_384,
             queue_parcels: 4_096,
             queue_bytes: 4 << 20,
             queue_total_bytes: 256 << 20,

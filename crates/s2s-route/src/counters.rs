@@ -97,6 +97,12 @@ pub struct Snapshot {
     pub slots_closing: usize,
     /// Slots that rest after a failure.
     pub slots_cooling_down: usize,
+    /// Lanes to backends.
+    pub lanes: usize,
+    /// Of these, lanes with a link.
+    pub lanes_open: usize,
+    /// Pairs that may send on them.
+    pub lane_pairs: usize,
     /// Parcels waiting.
     pub queued: usize,
     /// Their bytes.

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use xmpp_addr::{Domain, DomainPattern};
 
 use crate::action::Attachment;
-use crate::config::{HostedEntry, HostedKind};
+use crate::config::{BackendRoute, HostedEntry, HostedKind};
 use crate::ids::LinkId;
 use crate::random::mix;
 
@@ -25,6 +25,8 @@ pub(crate) enum Place {
     Remote,
     /// To this link.
     Link(LinkId),
+    /// To a server of the operator's own.
+    Backend(BackendRoute),
     /// Hosted, but nothing serves it at present.
     Down,
 }
@@ -48,6 +50,14 @@ impl Hosted {
         self.entries.find(domain).is_some()
     }
 
+    /// The server that serves the domain, if it is one of the operator's own.
+    pub(crate) fn backend(&self, domain: &Domain) -> Option<BackendRoute> {
+        match self.entries.find(domain)? {
+            (_, HostedKind::Backend(backend)) => Some(*backend),
+            (_, HostedKind::Component) => None,
+        }
+    }
+
     pub(crate) fn attach(&mut self, attachment: &Attachment) {
         let links = self.attached.place(&attachment.pattern, Vec::new());
         if !links.contains(&attachment.link) {
@@ -68,7 +78,10 @@ impl Hosted {
     /// alike whatever the order of attaching, a link that goes moves only its own senders and one that comes takes only
     /// those that become its own.
     pub(crate) fn find(&self, domain: &Domain, sender_hash: impl FnOnce() -> u64) -> Place {
-        let Some((entry, _)) = self.entries.find(domain) else { return Place::Remote };
+        let Some((entry, kind)) = self.entries.find(domain) else { return Place::Remote };
+        if let HostedKind::Backend(backend) = kind {
+            return Place::Backend(*backend);
+        }
         let links = match self.attached.find(domain) {
             Some((attached, links)) if attached >= entry => links.as_slice(),
             _ => &[],

@@ -1,4 +1,4 @@
-//! Names of shards, links and slots, as they travel between the crates.
+//! Names of shards, links, slots and lanes, as they travel between the crates.
 
 use std::fmt;
 
@@ -26,6 +26,15 @@ pub struct SlotId {
     /// The place in the router's table of slots.
     pub index: u32,
     /// Grows with every slot the router makes.
+    pub generation: u32,
+}
+
+/// Names one lane of one router, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// The place in the router's table of lanes.
+    pub index: u32,
+    /// Grows with every lane the router makes.
     pub generation: u32,
 }
 

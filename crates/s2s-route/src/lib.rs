@@ -33,6 +33,7 @@ mod discovery;
 mod guard;
 mod hosted;
 mod ids;
+mod lane;
 mod parcel;
 mod queue;
 mod random;
@@ -48,14 +49,16 @@ pub use action::{Action, Attachment, LinkEnd, OutboundEvent, VerifyTicket};
 pub use backoff::{Backoff, BackoffConfig};
 pub use bounce::{Bounce, Condition, ConnectFailure, ErrorType, StanzaError, Undeliverable};
 pub use cache::TtlCache;
-pub use config::{HostedEntry, HostedKind, RouteConfig, RouteLimits, RouteTimeouts};
+pub use config::{
+    BackendRoute, HostedEntry, HostedKind, RouteConfig, RouteLimits, RouteTimeouts, Sharing,
+};
 pub use counters::{Counters, DropReason, Snapshot};
 pub use discovery::{
     Discovery, DnsFailure, HostAddresses, NoTargets, Srv, SrvAnswer, TARGETS_MAX, Target, TlsMode,
     plan,
 };
 pub use guard::{Guard, GuardRefusal, SpecialUse};
-pub use ids::{LinkId, ShardId, SlotId};
+pub use ids::{LaneId, LinkId, ShardId, SlotId};
 pub use parcel::{Kept, Parcel};
 pub use random::Random;
 pub use router::Router;

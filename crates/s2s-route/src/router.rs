@@ -1,7 +1,7 @@
 //! The router of one shard: composition of the tables, and what happens to a parcel.
 //!
-//! `attempt` holds the life of a slot from the first parcel to an authorised link, `ends` how links end, `verification` the
-//! tickets, `upkeep` time, configuration and shutdown.
+//! `attempt` holds the life of a slot from the first parcel to an authorised link, `ends` how links end, `backends` the lanes to
+//! the operator's own servers, `verification` the tickets, `upkeep` time, configuration and shutdown.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::counters::{Counters, DropReason, Snapshot};
 use crate::discovery::Discovery;
 use crate::hosted::{Hosted, Place};
 use crate::ids::{LinkId, ShardId};
+use crate::lane::{LaneState, Lanes};
 use crate::parcel::Parcel;
 use crate::queue::{Total, Waiting};
 use crate::random::Random;
@@ -25,6 +26,7 @@ use crate::slot::{SlotState, Slots, State};
 use crate::verify::Ledger;
 
 mod attempt;
+mod backends;
 mod ends;
 mod upkeep;
 mod verification;
@@ -44,10 +46,13 @@ pub struct Router {
     random: Random,
     hosted: Hosted,
     slots: Slots,
+    lanes: Lanes,
     ledger: Ledger,
     discoveries: TtlCache<Domain, Arc<Discovery>>,
     /// Failed verifications by (originating, receiving). Never successes.
     refusals: TtlCache<DomainPair, DialbackCondition>,
+    /// Pairs that a backend refused on a working stream, and why.
+    backend_refusals: TtlCache<DomainPair, Undeliverable>,
     /// Presence bounces of this minute by sender domain.
     presence: TtlCache<Domain, u32>,
     total: Total,
@@ -69,9 +74,11 @@ impl Router {
             random: Random::new(seed),
             hosted: Hosted::new(&config.hosted),
             slots: Slots::default(),
+            lanes: Lanes::default(),
             ledger: Ledger::default(),
             discoveries: TtlCache::new(config.limits.discoveries),
             refusals: TtlCache::new(config.limits.refusals),
+            backend_refusals: TtlCache::new(config.limits.refusals),
             presence: TtlCache::new(PRESENCE_SENDERS_MAX),
             total: Total::default(),
             counters: Counters::default(),
@@ -154,6 +161,11 @@ impl Router {
             };
             *level += 1;
         }
+        for lane in self.lanes.iter() {
+            levels.lanes += 1;
+            levels.lanes_open += usize::from(matches!(lane.state, LaneState::Open { .. }));
+            levels.lane_pairs += lane.authorized.len();
+        }
         levels
     }
 
@@ -162,6 +174,7 @@ impl Router {
         match self.hosted.find(parcel.to_domain(), || parcel.sender_hash()) {
             Place::Link(link) if link.shard == self.shard => self.send(link, parcel, out),
             Place::Link(link) => self.forward(link.shard, parcel, out),
+            Place::Backend(backend) => self.via_lane(now, backend, parcel, out),
             Place::Down => self.refuse(now, &parcel, Undeliverable::ComponentDown, out),
             // RFC 6120 §10.4: routing to a remote domain is subject to local policy. Ours: never for strangers.
             Place::Remote if !self.hosted.covers(parcel.from_domain()) => {

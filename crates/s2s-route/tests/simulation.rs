@@ -14,15 +14,17 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use s2s_proto::{Demand, DialbackCondition, Millis, OutboundFailure, VerifyOutcome, VerifyRequest};
 use s2s_route::{
-    Action, Attachment, BackoffConfig, ConnectFailure, Discovery, DnsFailure, HostedEntry,
-    HostedKind, LinkEnd, LinkId, OutboundEvent, Parcel, Random, RouteConfig, RouteLimits, Router,
-    ShardId, SlotId, Srv, SrvAnswer, Target, VerifyTicket,
+    Action, Attachment, BackendRoute, BackoffConfig, ConnectFailure, Discovery, DnsFailure,
+    HostedEntry, HostedKind, LaneId, LinkEnd, LinkId, OutboundEvent, Parcel, Random, RouteConfig,
+    RouteLimits, Router, ShardId, Sharing, SlotId, Srv, SrvAnswer, Target, VerifyTicket,
 };
 use stanzas::stanza;
 use xmpp_addr::{Domain, DomainPair, DomainPattern};
 use xmpp_frame::Content;
 
 const LOCALS: [&str; 2] = ["capulet.example", "tybalt.example"];
+/// Served by a backend.
+const BEHIND: &str = "mercutio.example";
 const REMOTES: [&str; 5] =
     ["montague.example", "verona.example", "mantua.example", "padua.example", "venice.example"];
 
@@ -36,7 +38,10 @@ struct Written {
 
 /// A link as the driver sees it.
 struct Link {
+    /// `None` for the link of a component.
     pair: Option<DomainPair>,
+    /// The pairs asked for on the link of a backend.
+    petitions: Vec<DomainPair>,
     outbox: VecDeque<Parcel>,
     verifies: Vec<VerifyRequest>,
     asked_to_authorize: bool,
@@ -53,6 +58,7 @@ struct World {
     links: BTreeMap<LinkId, Link>,
     resolves: Vec<Domain>,
     connects: Vec<(SlotId, DomainPair, Vec<Target>)>,
+    backend_connects: Vec<(LaneId, DomainPair)>,
     written: Vec<Written>,
     /// The last stanza delivered of each conversation.
     last: BTreeMap<String, usize>,
@@ -69,8 +75,17 @@ impl World {
                 kind: HostedKind::Component,
             })
             .to_vec();
+        let backend = BackendRoute {
+            address: "127.0.0.1:5269".parse().unwrap(),
+            sharing: if seed.is_multiple_of(4) { Sharing::None } else { Sharing::Links(1) },
+        };
+        config.hosted.push(HostedEntry {
+            pattern: DomainPattern::parse(BEHIND).unwrap(),
+            kind: HostedKind::Backend(backend),
+        });
         config.limits = RouteLimits {
             slots: 7,
+            lane_pairs: 3,
             queue_parcels: 5,
             queue_bytes: 2_500,
             queue_total_bytes: 5_000,
@@ -80,6 +95,7 @@ impl World {
             ..RouteLimits::default()
         };
         config.backoff = BackoffConfig { first_ms: 500, cap_ms: 4_000 };
+        config.timeouts.stable_ms = 3_000;
         let limits = config.limits;
         let mut world = World {
             router: Router::new(ShardId(0), Arc::new(config), seed),
@@ -90,6 +106,7 @@ impl World {
             links: BTreeMap::new(),
             resolves: Vec::new(),
             connects: Vec::new(),
+            backend_connects: Vec::new(),
             written: Vec::new(),
             last: BTreeMap::new(),
             tickets: Vec::new(),
@@ -115,6 +132,7 @@ impl World {
             id,
             Link {
                 pair,
+                petitions: Vec::new(),
                 outbox: VecDeque::new(),
                 verifies: Vec::new(),
                 asked_to_authorize: false,
@@ -128,7 +146,8 @@ impl World {
         match self.pick(40) {
             0..=11 => self.write(),
             12..=15 => self.answer_resolve(),
-            16..=19 => self.answer_connect(),
+            16..=18 => self.answer_connect(),
+            19 => self.answer_backend(),
             20..=25 => self.stream_event(),
             26..=28 => self.flush_some(),
             29 | 30 => self.end_link(),
@@ -142,7 +161,7 @@ impl World {
 
     fn write(&mut self) {
         let outward = self.chance(70);
-        let local = LOCALS[self.pick(2)];
+        let local = [LOCALS[0], LOCALS[1], BEHIND][self.pick(3)];
         let remote = REMOTES[self.pick(5)];
         let user = self.pick(2);
         let (from, to) = match outward {
@@ -230,6 +249,20 @@ impl World {
         }
     }
 
+    fn answer_backend(&mut self) {
+        if self.backend_connects.is_empty() {
+            return;
+        }
+        let at = self.pick(self.backend_connects.len());
+        let (lane, pair) = self.backend_connects.swap_remove(at);
+        if self.chance(30) {
+            self.router.backend_connect_failed(self.now, lane, &mut self.out);
+        } else {
+            let link = self.new_link(Some(pair));
+            self.router.backend_connected(self.now, lane, link, &mut self.out);
+        }
+    }
+
     fn outbound_link(&mut self) -> Option<LinkId> {
         let outbound: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.pair.is_some()).map(|(id, _)| *id).collect();
@@ -242,7 +275,14 @@ impl World {
         let condition =
             [DialbackCondition::ItemNotFound, DialbackCondition::RemoteServerTimeout][self.pick(2)];
         let link = self.links.get_mut(&id).unwrap();
-        let pair = link.pair.clone().unwrap();
+        let mut pair = link.pair.clone().unwrap();
+        if pair.target().as_str() == BEHIND {
+            if link.petitions.is_empty() {
+                return;
+            }
+            let number = usize::try_from(self.random.between(0, link.petitions.len() as u64 - 1));
+            pair = link.petitions.swap_remove(number.unwrap());
+        }
         let event = match choice {
             0 => OutboundEvent::ExternalRefused,
             1 => OutboundEvent::PairFailed { pair, failure: OutboundFailure::Unauthenticated },
@@ -409,6 +449,13 @@ impl World {
                 assert!(!targets.is_empty());
                 self.connects.push((slot, pair, targets));
             }
+            Action::ConnectBackend { lane, pair, .. } => self.backend_connects.push((lane, pair)),
+            Action::Authorize { link, pair } if pair.target().as_str() == BEHIND => {
+                let link = self.links.get_mut(&link).unwrap();
+                assert_eq!(link.pair.as_ref().unwrap().target(), pair.target());
+                assert!(!link.petitions.contains(&pair), "asked twice");
+                link.petitions.push(pair);
+            }
             Action::Authorize { link, pair } => {
                 let link = self.links.get_mut(&link).unwrap();
                 assert_eq!(link.pair.as_ref(), Some(&pair));
@@ -482,16 +529,18 @@ proptest! {
 /// A simulation that reaches nothing proves nothing.
 #[test]
 fn the_histories_reach_what_they_are_about() {
-    let mut reached = [0; 10];
-    for seed in 0..20 {
+    let mut reached = [0; 12];
+    for seed in 0..40 {
         let mut world = World::new(seed);
-        let mut states = [0; 3];
+        let mut states = [0; 5];
         for _ in 0..300 {
             world.step();
             let levels = world.router.snapshot();
             states[0] += levels.slots_established as u64;
             states[1] += levels.slots_cooling_down as u64;
             states[2] += levels.queued as u64;
+            states[3] += levels.lanes_open as u64;
+            states[4] += levels.lane_pairs as u64;
         }
         let counters = world.router.counters();
         let counted = [

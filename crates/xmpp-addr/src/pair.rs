@@ -5,7 +5,7 @@ use hashbrown::Equivalent;
 use std::fmt;
 
 /// (sender domain, target domain): the unit of authorisation (XEP-0220 §1.3).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct DomainPair {
     sender: Domain,
     target: Domain,

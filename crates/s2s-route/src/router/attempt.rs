@@ -115,7 +115,9 @@ impl Router {
         event: OutboundEvent,
         out: &mut Vec<Action>,
     ) {
-        let Some(at) = self.slots.by_link(link) else { return };
+        let Some(at) = self.slots.by_link(link) else {
+            return self.lane_event(now, link, event, out);
+        };
         match event {
             OutboundEvent::PairAuthorized { pair } => {
                 if self.slots.get(at).is_some_and(|slot| slot.pair == pair) {

@@ -17,7 +17,7 @@ impl Router {
     /// `unsent`: the parcels given to it by [`Action::Send`] of which no byte reached the socket, in the order they were
     /// given. A parcel that was written in part or in full must not be in it. After a polite end of an authorised link they
     /// wait, in front, for a new one; after a failure they bounce. Those of a component link go to another link of the same
-    /// domain or bounce.
+    /// domain or bounce. Those of a backend's link wait for its next one.
     pub fn link_closed(
         &mut self,
         now: Millis,
@@ -28,6 +28,9 @@ impl Router {
     ) {
         self.counters.returned += unsent.len() as u64;
         self.hosted.detach(link);
+        if let Some(at) = self.lanes.unlink(link) {
+            return self.lane_closed(now, at, end, unsent, out);
+        }
         let Some(at) = self.slots.unlink(link) else {
             for parcel in unsent {
                 self.dispatch(now, parcel, out);

@@ -10,6 +10,7 @@ use s2s_proto::{Demand, OutboundFailure, VerifyOutcome, VerifyRequest};
 use xmpp_addr::DomainPattern;
 use xmpp_frame::Content;
 
+mod backends;
 mod bounds;
 mod legs;
 
@@ -184,6 +185,7 @@ fn spoken(action: &Action) -> String {
                 if *dialback_first { " dialback first" } else { "" }
             )
         }
+        Action::ConnectBackend { pair, .. } => format!("connect backend for {pair}"),
         Action::Authorize { link, .. } => format!("authorize on {}", link.index),
         Action::Verify { link, request } => {
             format!("verify {} on {}", request.stream_id, link.index)

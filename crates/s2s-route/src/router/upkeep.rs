@@ -15,13 +15,16 @@ use crate::verify::Ticket;
 impl Router {
     /// When [`timeout`](Router::timeout) is to be called; `None` when nothing waits for time.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.slots.next_wake()
+        [self.slots.next_wake(), self.lanes.next_wake()].into_iter().flatten().min()
     }
 
     /// Does what is due. Calling it early does nothing.
     pub fn timeout(&mut self, now: Millis, out: &mut Vec<Action>) {
         while let Some(at) = self.slots.due(now) {
             self.wake(now, at, out);
+        }
+        while let Some(at) = self.lanes.due(now) {
+            self.wake_lane(now, at, out);
         }
     }
 
@@ -93,6 +96,7 @@ impl Router {
                 self.dispatch(now, waiting.parcel, out);
             }
         }
+        self.review_lanes(now, out);
     }
 
     /// The process shuts down: what waits bounces, verifications fail, and nothing new is opened. Authorised links still take
@@ -117,6 +121,7 @@ impl Router {
                 );
             }
         }
+        self.drain_lanes(now, out);
         self.refuse_all(now, &refused, Undeliverable::Draining, out);
     }
 

@@ -1,0 +1,350 @@
+//! Lanes: links to the operator's own servers, and the pairs that share them.
+//!
+//! A slot belongs to one domain pair and gives up soon: there are many remote servers and most that fail stay away. A lane belongs
+//! to a backend that is expected back: what waits for it is kept until its own time is over, and the lane tries again and again
+//! meanwhile. Many remote domains share one lane, each proved by itself (XEP-0220 §2.6.1, sender piggybacking). All pairs of a lane
+//! have one target, because a server that does not know one target may close the stream for all (XEP-0220 §2.6.2).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use hashbrown::{HashMap, HashSet};
+use s2s_proto::Millis;
+use slab::Slab;
+use xmpp_addr::{Domain, DomainPair};
+
+use crate::backoff::Backoff;
+use crate::config::{BackendRoute, RouteLimits, Sharing};
+use crate::ids::{LaneId, LinkId};
+use crate::parcel::Parcel;
+use crate::queue::{Queue, Total, Waiting};
+
+/// Pairs the peer is asked about at one time; the rest is asked as answers come.
+pub(crate) const ASKED_MAX: usize = 256;
+
+/// What is due in a lane where something waits is looked at this often.
+pub(crate) const SWEEP_MS: u64 = 1_000;
+
+/// What makes two parcels share a link.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LaneKey {
+    pub(crate) address: SocketAddr,
+    pub(crate) target: Domain,
+    share: Share,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Share {
+    Number(u64),
+    Sender(Domain),
+}
+
+impl LaneKey {
+    pub(crate) fn of(backend: BackendRoute, pair: &DomainPair) -> LaneKey {
+        let share = match backend.sharing {
+            Sharing::Links(links) => {
+                Share::Number(domain_hash(pair.sender()) % u64::from(links.max(1)))
+            }
+            Sharing::None => Share::Sender(pair.sender().clone()),
+        };
+        LaneKey { address: backend.address, target: pair.target().clone(), share }
+    }
+
+    /// Whether parcels for this backend still take lanes of this kind.
+    pub(crate) fn suits(&self, backend: BackendRoute) -> bool {
+        let shares = match (&self.share, backend.sharing) {
+            (Share::Number(number), Sharing::Links(links)) => *number < u64::from(links.max(1)),
+            (Share::Sender(_), Sharing::None) => true,
+            (Share::Number(_), Sharing::None) | (Share::Sender(_), Sharing::Links(_)) => false,
+        };
+        self.address == backend.address && shares
+    }
+}
+
+/// FNV-1a. Not keyed: a remote domain that chooses the link it shares gains nothing.
+fn domain_hash(domain: &Domain) -> u64 {
+    domain.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+/// One link to a backend, or what is being done to get one, and what waits for it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) id: LaneId,
+    pub(crate) key: LaneKey,
+    pub(crate) state: LaneState,
+    pub(crate) backoff: Backoff,
+    /// Pairs that may send on the link as it stands.
+    pub(crate) authorized: HashSet<DomainPair>,
+    /// In an order of its own: the same calls give the same actions.
+    pub(crate) waiting: BTreeMap<DomainPair, Petition>,
+    /// Those of `waiting` that were not asked on the link as it stands, in order; it may name some that wait no longer.
+    pub(crate) unasked: VecDeque<DomainPair>,
+    /// How many of `waiting` were.
+    pub(crate) asked: usize,
+    sweep: Option<Millis>,
+    wake: Option<Millis>,
+}
+
+/// A pair that waits to be authorised.
+#[derive(Debug, Default)]
+pub(crate) struct Petition {
+    pub(crate) queue: Queue,
+    /// The peer was asked on the link as it stands.
+    pub(crate) asked: bool,
+}
+
+/// What a lane waits for.
+///
+/// ```text
+///         parcel             transport
+///  Idle ─────────▶ Connecting ───────▶ Open ──▶ Closing
+///   ▲                  │                │          │
+///   │ rest is over     ▼ failure        ▼ end      │
+///   └─────────────── Resting ◀──────────┴──────────┘
+/// ```
+#[derive(Debug)]
+pub(crate) enum LaneState {
+    /// For nothing.
+    Idle,
+    /// For a transport.
+    Connecting { until: Millis },
+    /// For answers, or for nothing: a link stands.
+    Open { link: LinkId, since: Millis },
+    /// For the link to end.
+    Closing { link: LinkId },
+    /// For the next attempt.
+    Resting { until: Millis },
+}
+
+impl LaneState {
+    pub(crate) fn link(&self) -> Option<LinkId> {
+        match self {
+            LaneState::Open { link, .. } | LaneState::Closing { link } => Some(*link),
+            LaneState::Idle | LaneState::Connecting { .. } | LaneState::Resting { .. } => None,
+        }
+    }
+
+    fn until(&self) -> Option<Millis> {
+        match self {
+            LaneState::Connecting { until } | LaneState::Resting { until } => Some(*until),
+            LaneState::Idle | LaneState::Open { .. } | LaneState::Closing { .. } => None,
+        }
+    }
+}
+
+impl Lane {
+    /// The next pair to ask about, as far as the bound allows; it counts as asked then.
+    pub(crate) fn next_unasked(&mut self) -> Option<DomainPair> {
+        while self.asked < ASKED_MAX {
+            let pair = self.unasked.pop_front()?;
+            if let Some(petition) = self.waiting.get_mut(&pair)
+                && !petition.asked
+                && !petition.queue.is_empty()
+            {
+                petition.asked = true;
+                self.asked += 1;
+                return Some(pair);
+            }
+        }
+        None
+    }
+
+    /// The first pair that waits, for the header of a new stream.
+    pub(crate) fn first(&self) -> Option<&DomainPair> {
+        let waits = |pair: &&DomainPair| {
+            self.waiting.get(*pair).is_some_and(|petition| !petition.queue.is_empty())
+        };
+        self.unasked.iter().find(waits)
+    }
+
+    /// Takes a pair that was answered, or whose parcels are all gone.
+    pub(crate) fn settled(&mut self, pair: &DomainPair) -> Option<Petition> {
+        let petition = self.waiting.remove(pair)?;
+        self.asked -= usize::from(petition.asked);
+        Some(petition)
+    }
+
+    /// The link is gone, or refuses this pair's question for a reason of its own: everything has to be asked again.
+    pub(crate) fn ask_anew(&mut self) {
+        self.authorized.clear();
+        self.asked = 0;
+        self.unasked.clear();
+        // Who waited only for an answer waits for nothing now.
+        self.waiting.retain(|_, petition| !petition.queue.is_empty());
+        for (pair, petition) in &mut self.waiting {
+            petition.asked = false;
+            self.unasked.push_back(pair.clone());
+        }
+    }
+
+    /// Lets a parcel wait behind those of its pair; hands it back when a bound is reached.
+    #[must_use]
+    pub(crate) fn enqueue(
+        &mut self,
+        waiting: Waiting,
+        limits: &RouteLimits,
+        total: &mut Total,
+    ) -> Option<Waiting> {
+        if let Some(petition) = self.waiting.get_mut(waiting.parcel.pair()) {
+            return petition.queue.push(waiting, limits, total);
+        }
+        let pair = waiting.parcel.pair().clone();
+        let mut petition = Petition::default();
+        let over = petition.queue.push(waiting, limits, total);
+        if over.is_none() {
+            self.unasked.push_back(pair.clone());
+            self.waiting.insert(pair, petition);
+        }
+        over
+    }
+
+    /// Takes out what waits for a pair; the pair is still to be answered, if it was asked.
+    pub(crate) fn take_queue(&mut self, pair: &DomainPair, total: &mut Total) -> Vec<Waiting> {
+        let petition = self.waiting.get_mut(pair);
+        petition.map(|petition| petition.queue.take(total)).unwrap_or_default()
+    }
+
+    /// Takes out what has waited too long. The pairs that wait for nothing more go with it.
+    pub(crate) fn take_expired(&mut self, now: Millis, total: &mut Total) -> Vec<Parcel> {
+        let mut expired = Vec::new();
+        for petition in self.waiting.values_mut() {
+            while let Some(parcel) = petition.queue.pop_expired(now, total) {
+                expired.push(parcel);
+            }
+        }
+        if !expired.is_empty() {
+            self.waiting.retain(|_, petition| petition.asked || !petition.queue.is_empty());
+            let waiting = &self.waiting;
+            self.unasked.retain(|pair| waiting.get(pair).is_some_and(|petition| !petition.asked));
+        }
+        expired
+    }
+
+    /// Everything that waits, pair by pair.
+    pub(crate) fn take_waiting(&mut self, total: &mut Total) -> Vec<Parcel> {
+        self.asked = 0;
+        self.unasked.clear();
+        let petitions = std::mem::take(&mut self.waiting);
+        petitions
+            .into_values()
+            .flat_map(|mut petition| petition.queue.take(total))
+            .map(|waiting| waiting.parcel)
+            .collect()
+    }
+
+    fn next_wake(&self) -> Option<Millis> {
+        [self.state.until(), self.sweep].into_iter().flatten().min()
+    }
+}
+
+/// All lanes of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    lanes: Slab<Lane>,
+    by_key: HashMap<LaneKey, usize>,
+    by_link: HashMap<LinkId, usize>,
+    wakes: BTreeSet<(Millis, usize)>,
+    made: u32,
+}
+
+impl Lanes {
+    pub(crate) fn find(&self, key: &LaneKey) -> Option<usize> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&Lane> {
+        self.lanes.get(at)
+    }
+
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut Lane> {
+        self.lanes.get_mut(at)
+    }
+
+    pub(crate) fn place_of(&self, id: LaneId) -> Option<usize> {
+        let at = usize::try_from(id.index).ok()?;
+        self.lanes.get(at).filter(|lane| lane.id == id).map(|_| at)
+    }
+
+    pub(crate) fn by_link(&self, link: LinkId) -> Option<usize> {
+        self.by_link.get(&link).copied()
+    }
+
+    pub(crate) fn link(&mut self, link: LinkId, at: usize) {
+        self.by_link.insert(link, at);
+    }
+
+    pub(crate) fn unlink(&mut self, link: LinkId) -> Option<usize> {
+        self.by_link.remove(&link)
+    }
+
+    /// The lane of this key, made if need be.
+    pub(crate) fn place(&mut self, key: LaneKey) -> usize {
+        if let Some(at) = self.find(&key) {
+            return at;
+        }
+        self.made = self.made.wrapping_add(1);
+        let entry = self.lanes.vacant_entry();
+        let at = entry.key();
+        // A slab of 2^32 lanes does not fit into memory.
+        let id = LaneId { index: u32::try_from(at).unwrap_or(u32::MAX), generation: self.made };
+        entry.insert(Lane {
+            id,
+            key: key.clone(),
+            state: LaneState::Idle,
+            backoff: Backoff::default(),
+            authorized: HashSet::new(),
+            waiting: BTreeMap::new(),
+            unasked: VecDeque::new(),
+            asked: 0,
+            sweep: None,
+            wake: None,
+        });
+        self.by_key.insert(key, at);
+        at
+    }
+
+    /// Brings the timers up to date, and forgets a lane that does and waits for nothing. To be called after every change.
+    pub(crate) fn settle(&mut self, now: Millis, at: usize) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        // A pair that waits only for its answer needs no time here: the stream has a deadline for it.
+        let any_queued = lane.waiting.values().any(|petition| !petition.queue.is_empty());
+        lane.sweep = match (any_queued, lane.sweep) {
+            (false, _) => None,
+            (true, Some(sweep)) if now < sweep => Some(sweep),
+            (true, _) => Some(now.after(SWEEP_MS)),
+        };
+        let idle = matches!(lane.state, LaneState::Idle) && !any_queued;
+        let wake = lane.next_wake().filter(|_| !idle);
+        if wake != lane.wake {
+            if let Some(old) = lane.wake {
+                self.wakes.remove(&(old, at));
+            }
+            if let Some(new) = wake {
+                self.wakes.insert((new, at));
+            }
+            lane.wake = wake;
+        }
+        if idle {
+            let lane = self.lanes.remove(at);
+            self.by_key.remove(&lane.key);
+        }
+    }
+
+    pub(crate) fn next_wake(&self) -> Option<Millis> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn due(&self, now: Millis) -> Option<usize> {
+        self.wakes.first().filter(|(wake, _)| *wake <= now).map(|(_, at)| *at)
+    }
+
+    pub(crate) fn places(&self) -> Vec<usize> {
+        self.lanes.iter().map(|(at, _)| at).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.iter().map(|(_, lane)| lane)
+    }
+}

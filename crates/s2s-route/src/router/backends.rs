@@ -1,0 +1,334 @@
+//! Parcels for the operator's own servers: from the first one to an authorised pair, and back after the end of a link.
+
+use std::collections::BTreeMap;
+
+use s2s_proto::{Millis, OutboundFailure};
+use xmpp_addr::DomainPair;
+
+use super::{Router, Stage};
+use crate::action::{Action, LinkEnd, OutboundEvent};
+use crate::bounce::{Undeliverable, is_target_specific};
+use crate::config::BackendRoute;
+use crate::ids::{LaneId, LinkId};
+use crate::lane::{LaneKey, LaneState};
+use crate::parcel::Parcel;
+use crate::queue::Waiting;
+
+impl Router {
+    /// A parcel for a domain that a backend serves.
+    pub(super) fn via_lane(
+        &mut self,
+        now: Millis,
+        backend: BackendRoute,
+        parcel: Parcel,
+        out: &mut Vec<Action>,
+    ) {
+        let key = LaneKey::of(backend, parcel.pair());
+        if let Some(lane) = self.lanes.find(&key).and_then(|at| self.lanes.get(at))
+            && let LaneState::Open { link, .. } = lane.state
+            && lane.authorized.contains(parcel.pair())
+        {
+            return self.send(link, parcel, out);
+        }
+        if self.stage == Stage::Draining {
+            return self.refuse(now, &parcel, Undeliverable::Draining, out);
+        }
+        if let Some(cause) = self.backend_refusals.get(now, parcel.pair()).copied() {
+            return self.refuse(now, &parcel, cause, out);
+        }
+        let at = self.lanes.place(key);
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let is_new = !lane.waiting.contains_key(parcel.pair());
+        let most = self.config.limits.lane_pairs;
+        if is_new && lane.waiting.len() >= most {
+            return self.refuse(now, &parcel, Undeliverable::Full, out);
+        }
+        let until = now.after(self.config.timeouts.queue_ms);
+        let over = lane.enqueue(Waiting { parcel, until }, &self.config.limits, &mut self.total);
+        if is_new && lane.authorized.len() >= most {
+            // The peer's table of names grows with the link's age; a new link starts with those that still talk.
+            self.close_lane(at, out);
+        }
+        self.advance_lane(now, at, out);
+        if let Some(waiting) = over {
+            self.refuse(now, &waiting.parcel, Undeliverable::Full, out);
+        }
+    }
+
+    /// A transport is up for [`Action::ConnectBackend`] and its stream begins to negotiate.
+    pub fn backend_connected(
+        &mut self,
+        now: Millis,
+        lane: LaneId,
+        link: LinkId,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(at) = self.lanes.place_of(lane) else { return out.push(Action::Close { link }) };
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        if !matches!(lane.state, LaneState::Connecting { .. }) {
+            // The attempt was given up meanwhile.
+            return out.push(Action::Close { link });
+        }
+        lane.state = LaneState::Open { link, since: now };
+        let unused = lane.waiting.is_empty();
+        self.lanes.link(link, at);
+        if unused {
+            self.close_lane(at, out);
+        }
+        self.advance_lane(now, at, out);
+    }
+
+    /// An [`Action::ConnectBackend`] failed before a stream could begin.
+    pub fn backend_connect_failed(&mut self, now: Millis, lane: LaneId, out: &mut Vec<Action>) {
+        let Some(at) = self.lanes.place_of(lane) else { return };
+        if self.lanes.get(at).is_some_and(|lane| matches!(lane.state, LaneState::Connecting { .. }))
+        {
+            self.rest_lane(now, at);
+            self.advance_lane(now, at, out);
+        }
+    }
+
+    /// Something happened on the link of a lane.
+    pub(super) fn lane_event(
+        &mut self,
+        now: Millis,
+        link: LinkId,
+        event: OutboundEvent,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(at) = self.lanes.by_link(link) else { return };
+        match event {
+            OutboundEvent::PairAuthorized { pair } => self.lane_authorized(now, at, &pair, out),
+            OutboundEvent::PairFailed { pair, failure } => {
+                self.lane_refused(now, at, &pair, &failure, out);
+            }
+            // No key is verified on a lane, and a refused EXTERNAL is followed by dialback on the same stream or by its end.
+            OutboundEvent::VerifyAnswer { .. } | OutboundEvent::ExternalRefused => {}
+        }
+    }
+
+    fn lane_authorized(
+        &mut self,
+        now: Millis,
+        at: usize,
+        pair: &DomainPair,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let LaneState::Open { link, .. } = lane.state else { return };
+        lane.authorized.insert(pair.clone());
+        let petition = lane.settled(pair);
+        self.counters.established += 1;
+        if let Some(mut petition) = petition {
+            while let Some(waiting) = petition.queue.pop(&mut self.total) {
+                self.counters.sent += 1;
+                out.push(Action::Send { link, parcel: waiting.parcel });
+            }
+        }
+        self.advance_lane(now, at, out);
+    }
+
+    fn lane_refused(
+        &mut self,
+        now: Millis,
+        at: usize,
+        pair: &DomainPair,
+        failure: &OutboundFailure,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        if is_target_specific(failure) {
+            // The stream is ending; the pair is asked again on the next one.
+            return;
+        }
+        let cause = Undeliverable::from_outbound(failure);
+        lane.authorized.remove(pair);
+        let petition = lane.settled(pair);
+        self.remember_backend_refusal(now, pair, cause);
+        let waiting = petition.map(|mut petition| petition.queue.take(&mut self.total));
+        self.advance_lane(now, at, out);
+        for waiting in waiting.into_iter().flatten() {
+            self.refuse(now, &waiting.parcel, cause, out);
+        }
+    }
+
+    /// The link of a lane ended; `unsent` goes in front of what waits.
+    pub(super) fn lane_closed(
+        &mut self,
+        now: Millis,
+        at: usize,
+        end: &LinkEnd,
+        unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        let stable_ms = self.config.timeouts.stable_ms;
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let lasted =
+            matches!(lane.state, LaneState::Open { since, .. } if now.since(since) >= stable_ms);
+        let closed_by_us =
+            matches!(lane.state, LaneState::Closing { .. }) || matches!(end, LinkEnd::ClosedByUs);
+        let worked = !lane.authorized.is_empty();
+        lane.ask_anew();
+        lane.state = LaneState::Idle;
+        if lasted && worked {
+            lane.backoff.reset();
+        }
+        if !(closed_by_us || lasted && worked) {
+            self.rest_lane(now, at);
+        }
+        if let LinkEnd::Failed(failure) = end
+            && !is_target_specific(failure)
+        {
+            return self.lane_decided(now, at, Undeliverable::from_outbound(failure), unsent, out);
+        }
+        if !self.lane_is_wanted(at) || self.stage == Stage::Draining {
+            self.disband(now, at, unsent, out);
+        } else {
+            self.wait_in_front(now, at, unsent, out);
+            self.advance_lane(now, at, out);
+        }
+    }
+
+    /// The backend works and says no: nothing waits for it any longer.
+    fn lane_decided(
+        &mut self,
+        now: Millis,
+        at: usize,
+        cause: Undeliverable,
+        unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let mut refused = unsent;
+        refused.extend(lane.take_waiting(&mut self.total));
+        self.lanes.settle(now, at);
+        self.refuse_all(now, &refused, cause, out);
+    }
+
+    fn wait_in_front(
+        &mut self,
+        now: Millis,
+        at: usize,
+        unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let fresh = now.after(self.config.timeouts.queue_ms);
+        let (limits, total) = (&self.config.limits, &mut self.total);
+        // What waited already is taken out once for each pair, and put back behind what the link gives back.
+        let mut behind: BTreeMap<DomainPair, Vec<Waiting>> = BTreeMap::new();
+        let mut over = Vec::new();
+        for parcel in unsent {
+            let pair = parcel.pair().clone();
+            let later = behind.entry(pair).or_insert_with_key(|pair| lane.take_queue(pair, total));
+            let until = later.first().map_or(fresh, |first| first.until.min(fresh));
+            over.extend(lane.enqueue(Waiting { parcel, until }, limits, total));
+        }
+        for waiting in behind.into_values().flatten() {
+            over.extend(lane.enqueue(waiting, limits, total));
+        }
+        for waiting in over {
+            self.refuse(now, &waiting.parcel, Undeliverable::Full, out);
+        }
+    }
+
+    /// Does what a lane with new wants, or in a new state, needs next. Ends with the lane settled.
+    fn advance_lane(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        match lane.state {
+            LaneState::Idle => {
+                if let Some(pair) = lane.first().cloned() {
+                    let until = now.after(self.config.timeouts.connect_ms);
+                    lane.state = LaneState::Connecting { until };
+                    self.counters.connects += 1;
+                    let address = lane.key.address;
+                    out.push(Action::ConnectBackend { lane: lane.id, address, pair });
+                }
+            }
+            LaneState::Open { link, .. } => {
+                while let Some(pair) = lane.next_unasked() {
+                    out.push(Action::Authorize { link, pair });
+                }
+            }
+            LaneState::Connecting { .. }
+            | LaneState::Closing { .. }
+            | LaneState::Resting { .. } => {}
+        }
+        self.lanes.settle(now, at);
+    }
+
+    fn rest_lane(&mut self, now: Millis, at: usize) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        self.counters.gave_up += 1;
+        let until = lane.backoff.fail(now, self.config.backend_backoff, &mut self.random);
+        lane.state = LaneState::Resting { until };
+        self.lanes.settle(now, at);
+    }
+
+    /// Asks the driver to end the lane's link.
+    fn close_lane(&mut self, at: usize, out: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        if let LaneState::Open { link, .. } = lane.state {
+            lane.state = LaneState::Closing { link };
+            out.push(Action::Close { link });
+        }
+    }
+
+    /// What is due in one lane. Afterwards nothing of it is.
+    pub(super) fn wake_lane(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let expired = lane.take_expired(now, &mut self.total);
+        match lane.state {
+            LaneState::Connecting { until } if until <= now => self.rest_lane(now, at),
+            LaneState::Resting { until } if until <= now => lane.state = LaneState::Idle,
+            _ => {}
+        }
+        self.advance_lane(now, at, out);
+        self.refuse_all(now, &expired, Undeliverable::Expired, out);
+    }
+
+    /// After a change of the configuration: lanes that no parcel would take any more end.
+    pub(super) fn review_lanes(&mut self, now: Millis, out: &mut Vec<Action>) {
+        self.backend_refusals.clear();
+        for at in self.lanes.places() {
+            if !self.lane_is_wanted(at) {
+                self.disband(now, at, Vec::new(), out);
+            }
+        }
+    }
+
+    /// The process shuts down: what waits bounces; open links still take parcels.
+    pub(super) fn drain_lanes(&mut self, now: Millis, out: &mut Vec<Action>) {
+        for at in self.lanes.places() {
+            self.disband(now, at, Vec::new(), out);
+        }
+    }
+
+    /// Nothing waits in this lane any longer: all finds its new way. An open link is closed, unless the process drains.
+    fn disband(&mut self, now: Millis, at: usize, unsent: Vec<Parcel>, out: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let mut parcels = unsent;
+        parcels.extend(lane.take_waiting(&mut self.total));
+        if lane.state.link().is_none() {
+            lane.state = LaneState::Idle;
+        } else if self.stage == Stage::Serving || lane.authorized.is_empty() {
+            self.close_lane(at, out);
+        }
+        self.lanes.settle(now, at);
+        for parcel in parcels {
+            self.dispatch(now, parcel, out);
+        }
+    }
+
+    fn lane_is_wanted(&self, at: usize) -> bool {
+        let Some(lane) = self.lanes.get(at) else { return false };
+        let backend = self.hosted.backend(&lane.key.target);
+        backend.is_some_and(|backend| lane.key.suits(backend))
+    }
+
+    fn remember_backend_refusal(&mut self, now: Millis, pair: &DomainPair, cause: Undeliverable) {
+        let least = self.config.backend_backoff.first_ms;
+        let kept = self.random.between(least, 2 * least);
+        self.backend_refusals.insert(pair.clone(), cause, now.after(kept));
+    }
+}

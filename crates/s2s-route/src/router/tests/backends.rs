@@ -1,0 +1,245 @@
+//! Lanes to the operator's own servers. Here capulet.example is served by a backend.
+
+use super::*;
+use crate::config::{BackendRoute, Sharing};
+use crate::ids::LaneId;
+
+fn served_by(address: &str, sharing: Sharing) -> RouteConfig {
+    let mut config = config();
+    config.hosted[0].kind =
+        HostedKind::Backend(BackendRoute { address: address.parse().unwrap(), sharing });
+    config
+}
+
+fn shared() -> Shard {
+    Shard::new(served_by("10.0.0.5:5269", Sharing::Links(1)))
+}
+
+impl Shard {
+    /// A message from Romeo at a remote domain to Juliet.
+    fn hears(&mut self, domain: &str, id: &str) -> Vec<String> {
+        self.route(&format!(
+            "<message from='romeo@{domain}' to='juliet@capulet.example' id='{id}'/>"
+        ))
+    }
+
+    /// The lane that connects.
+    fn lane(&self) -> LaneId {
+        let connecting =
+            |lane: &&crate::lane::Lane| matches!(lane.state, LaneState::Connecting { .. });
+        self.router.lanes.iter().find(connecting).unwrap().id
+    }
+
+    fn backend_connected(&mut self, link: LinkId) -> Vec<String> {
+        let lane = self.lane();
+        self.router.backend_connected(self.now, lane, link, &mut self.out);
+        self.said()
+    }
+
+    fn backend_connect_failed(&mut self) -> Vec<String> {
+        let lane = self.lane();
+        self.router.backend_connect_failed(self.now, lane, &mut self.out);
+        self.said()
+    }
+
+    fn accepts(&mut self, link: LinkId, domain: &str) -> Vec<String> {
+        self.event(link, OutboundEvent::PairAuthorized { pair: inward(domain) })
+    }
+
+    fn refuses(&mut self, link: LinkId, domain: &str, failure: OutboundFailure) -> Vec<String> {
+        self.event(link, OutboundEvent::PairFailed { pair: inward(domain), failure })
+    }
+
+    /// The link ends with messages of this domain unsent.
+    fn loses(&mut self, link: LinkId, end: &LinkEnd, domain: &str, unsent: &[&str]) -> Vec<String> {
+        let parcel = |id: &&str| {
+            let xml =
+                format!("<message from='romeo@{domain}' to='juliet@capulet.example' id='{id}'/>");
+            Parcel::Stanza(stanza(&xml))
+        };
+        let unsent = unsent.iter().map(parcel).collect();
+        self.router.link_closed(self.now, link, end, unsent, &mut self.out);
+        self.said()
+    }
+}
+
+fn inward(domain: &str) -> DomainPair {
+    DomainPair::new(super::domain(domain), super::domain("capulet.example"))
+}
+
+#[test]
+fn many_remote_domains_share_a_link_each_proved_by_itself() {
+    let mut shard = shared();
+    assert_eq!(
+        shard.hears("montague.example", "1"),
+        ["connect backend for montague.example -> capulet.example"]
+    );
+    assert!(shard.hears("verona.example", "2").is_empty());
+    assert_eq!(shard.backend_connected(OUT), ["authorize on 2", "authorize on 2"]);
+    assert!(shard.hears("montague.example", "3").is_empty());
+    assert_eq!(shard.accepts(OUT, "montague.example"), ["send 2: message 1", "send 2: message 3"]);
+    assert_eq!(shard.hears("mantua.example", "4"), ["authorize on 2"]);
+    assert_eq!(shard.accepts(OUT, "verona.example"), ["send 2: message 2"]);
+    assert_eq!(shard.hears("verona.example", "5"), ["send 2: message 5"]);
+    assert_eq!(shard.router.snapshot().lane_pairs, 2);
+}
+
+#[test]
+fn without_sharing_each_pair_has_a_link_of_its_own() {
+    let mut shard = Shard::new(served_by("10.0.0.5:5269", Sharing::None));
+    shard.hears("montague.example", "1");
+    assert_eq!(shard.backend_connected(OUT), ["authorize on 2"]);
+    assert_eq!(
+        shard.hears("verona.example", "2"),
+        ["connect backend for verona.example -> capulet.example"]
+    );
+    assert_eq!(shard.backend_connected(OUT2), ["authorize on 3"]);
+    assert_eq!(shard.accepts(OUT2, "verona.example"), ["send 3: message 2"]);
+}
+
+#[test]
+fn a_backend_that_is_down_is_waited_for_and_found_again() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    for _ in 0..5 {
+        assert!(shard.backend_connect_failed().is_empty());
+        assert!(shard.hears("montague.example", "-").is_empty(), "it rests");
+        let mut said = Vec::new();
+        while said.is_empty() {
+            said = shard.pass(500);
+        }
+        assert_eq!(said, ["connect backend for montague.example -> capulet.example"]);
+    }
+    shard.backend_connected(OUT);
+    assert_eq!(shard.accepts(OUT, "montague.example").len(), 6);
+}
+
+#[test]
+fn the_wait_for_a_backend_has_an_end() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.pass(29_000);
+    shard.hears("montague.example", "2");
+    let said = shard.pass(1_000);
+    // The error goes to the remote sender, so it starts a look-up.
+    assert_eq!(said, ["resolve montague.example"]);
+    assert_eq!(shard.router.counters().bounced, 1);
+    shard.pass(29_000);
+    assert_eq!(shard.router.counters().bounced, 2);
+    for _ in 0..4 {
+        shard.pass(60_000);
+    }
+    assert_eq!(shard.router.snapshot().lanes, 0, "nothing waits, nothing is tried");
+}
+
+#[test]
+fn what_a_backend_decides_is_final_for_the_pair_and_for_nobody_else() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.hears("verona.example", "2");
+    shard.backend_connected(OUT);
+    assert_eq!(
+        shard.refuses(OUT, "montague.example", OutboundFailure::DialbackInvalid),
+        ["resolve montague.example"],
+        "the error for message 1"
+    );
+    assert_eq!(shard.router.counters().bounced, 1);
+    assert_eq!(shard.accepts(OUT, "verona.example"), ["send 2: message 2"]);
+    shard.hears("montague.example", "3");
+    assert_eq!(shard.router.counters().bounced, 2, "asked no sooner than half a second later");
+    shard.pass(1_000);
+    assert_eq!(shard.hears("montague.example", "4"), ["authorize on 2"]);
+}
+
+#[test]
+fn a_backend_that_does_not_serve_the_domain_is_not_waited_for() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    let end = LinkEnd::Failed(OutboundFailure::HostUnknown);
+    assert_eq!(shard.closed(OUT, &end, &[]), ["resolve montague.example"], "the error");
+    assert_eq!(shard.router.counters().bounced, 1);
+}
+
+#[test]
+fn what_a_lost_link_did_not_send_goes_first_on_the_next_one() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    shard.hears("verona.example", "2");
+    let lost = LinkEnd::Failed(OutboundFailure::ConnectionLost);
+    assert!(shard.loses(OUT, &lost, "montague.example", &["3", "4"]).is_empty(), "it rests");
+    assert!(shard.hears("montague.example", "5").is_empty());
+    let said = shard.pass(1_000);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(shard.backend_connected(OUT2), ["authorize on 3", "authorize on 3"]);
+    assert_eq!(
+        shard.accepts(OUT2, "montague.example"),
+        ["send 3: message 3", "send 3: message 4", "send 3: message 5"]
+    );
+    assert_eq!(shard.accepts(OUT2, "verona.example"), ["send 3: message 2"]);
+}
+
+#[test]
+fn a_link_with_as_many_pairs_as_may_be_is_opened_anew() {
+    let mut config = served_by("10.0.0.5:5269", Sharing::Links(1));
+    config.limits.lane_pairs = 2;
+    let mut shard = Shard::new(config);
+    shard.hears("a.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "a.example");
+    shard.hears("b.example", "2");
+    shard.accepts(OUT, "b.example");
+    assert_eq!(shard.hears("c.example", "3"), ["close 2"]);
+    assert!(shard.hears("a.example", "4").is_empty());
+    assert_eq!(
+        shard.closed(OUT, &LinkEnd::ClosedByUs, &[]),
+        ["connect backend for a.example -> capulet.example"]
+    );
+    assert_eq!(shard.backend_connected(OUT2), ["authorize on 3", "authorize on 3"]);
+}
+
+#[test]
+fn a_new_address_takes_over_what_waits() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    shard.hears("verona.example", "2");
+    let moved = Arc::new(served_by("10.0.0.6:5269", Sharing::Links(1)));
+    shard.router.set_config(shard.now, &moved, &mut shard.out);
+    assert_eq!(shard.said(), ["close 2", "connect backend for verona.example -> capulet.example"]);
+    assert!(shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["3"]).is_empty());
+    assert_eq!(shard.backend_connected(OUT2), ["authorize on 3", "authorize on 3"]);
+    assert_eq!(shard.router.snapshot().lanes, 1);
+}
+
+#[test]
+fn a_drain_bounces_what_waits_and_leaves_open_links_to_the_caller() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    shard.hears("verona.example", "2");
+    shard.router.drain(shard.now, &mut shard.out);
+    assert!(shard.said().is_empty(), "the error has no link either: a drop that is counted");
+    assert_eq!(shard.router.counters().dropped_bounces, 1);
+    assert_eq!(shard.hears("montague.example", "3"), ["send 2: message 3"]);
+}
+
+/// A backend's user gets the errors for what it sent abroad in the name of the remote domain.
+#[test]
+fn an_error_for_a_backends_user_takes_the_lane_of_the_remote_domain() {
+    let mut shard = shared();
+    shard.says("1");
+    let remote = domain("montague.example");
+    let nothing = Err(DnsFailure::NoSuchDomain);
+    shard.router.resolved(shard.now, &remote, nothing, &mut shard.out);
+    assert_eq!(shard.said(), ["connect backend for montague.example -> capulet.example"]);
+    shard.backend_connected(OUT);
+    assert_eq!(
+        shard.accepts(OUT, "montague.example"),
+        ["send 2: remote-server-not-found cancel 1"]
+    );
+}
