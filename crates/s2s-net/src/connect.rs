@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use s2s_route::{ConnectFailure, SlotId, Target};
+use s2s_route::{ConnectFailure, LaneId, SlotId, Target};
 use socket2::{Domain, Protocol, SockAddr, Type};
-use tracing::debug;
+use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
 
 use crate::contain::contain;
@@ -49,6 +49,35 @@ pub(crate) fn start(
             Err(failure) => {
                 debug!(%pair, ?failure, "no connection");
                 shard.not_connected(slot, failure);
+            }
+        });
+        shard.flush_mail();
+    });
+}
+
+/// Starts the attempt of a lane; its address is the operator's own, which no guard looks at.
+pub(crate) fn start_backend(
+    shard: &Rc<Shard>,
+    lane: LaneId,
+    address: SocketAddr,
+    pair: DomainPair,
+) {
+    let shard = Rc::clone(shard);
+    monoio::spawn(async move {
+        let timeout = Duration::from_secs(u64::from(shard.live().settings.timeouts.connect_secs));
+        let mut room = false;
+        shard.step("making room", || room = shard.make_room(shard.now()));
+        let outcome = if room {
+            let outcome = contain(attempt(&shard, address, timeout)).await;
+            outcome.unwrap_or(Err(ConnectFailure::Unreachable))
+        } else {
+            Err(ConnectFailure::NoLinks)
+        };
+        shard.step("a connection", || match outcome {
+            Ok(socket) => shard.backend_connected(socket, lane, pair),
+            Err(failure) => {
+                warn!(backend = %address, %pair, ?failure, "the backend cannot be reached; what waits for it is kept for a while");
+                shard.backend_not_connected(lane);
             }
         });
         shard.flush_mail();

@@ -69,6 +69,9 @@ impl Shard {
             Action::Connect { slot, pair, targets, dialback_first } => {
                 crate::connect::start(self, slot, pair, targets, dialback_first);
             }
+            Action::ConnectBackend { lane, address, pair } => {
+                crate::connect::start_backend(self, lane, address, pair);
+            }
             Action::Authorize { link, pair } => {
                 self.outbound(link, followups, |stream| stream.authorize(now, pair));
             }
@@ -175,7 +178,9 @@ impl Shard {
         let mut actions = Vec::new();
         match letter {
             Mail::Parcel(parcel) => self.router.borrow_mut().route(now, parcel, &mut actions),
-            Mail::Adopt { stream, bytes } => return self.adopt(now, stream, &bytes),
+            Mail::Adopt { stream, side, bytes } => {
+                return self.adopt(now, stream, side, &bytes);
+            }
             Mail::Verify(ticket) => self.router.borrow_mut().verify(now, ticket, &mut actions),
             Mail::Verified { link, pair, outcome } => {
                 if let Some(link) = self.link(link) {

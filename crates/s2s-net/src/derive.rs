@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use s2s_proto::{AdvertisedLimits, ComponentConfig, ComponentEntry, InboundConfig, OutboundConfig};
-use s2s_route::{Guard, HostedEntry, HostedKind, RouteConfig};
+use s2s_route::{BackendRoute, Guard, HostedEntry, HostedKind, RouteConfig, Sharing};
 use xmpp_addr::DomainPattern;
 use xmpp_frame::Limits;
 
-use crate::settings::{Service, Settings};
+use crate::settings::{RemoteProof, Service, Settings};
 use crate::shard::{Common, Live};
 
 /// The configurations of the streams.
@@ -39,17 +39,20 @@ pub(crate) fn live(settings: &Arc<Settings>) -> Live {
         DomainPattern::Exact(name) => Some(name.clone()),
         DomainPattern::Below(_) | DomainPattern::Any => None,
     });
+    let inbound = |authority, starttls| InboundConfig {
+        authority,
+        starttls,
+        limits: AdvertisedLimits {
+            max_bytes: u32::try_from(limits.stanza_bytes).ok(),
+            idle_seconds: Some(settings.timeouts.idle_secs),
+        },
+        timeouts: timeouts.clone(),
+        ..InboundConfig::new(Arc::clone(&settings.secret))
+    };
+    let has_identity = settings.domains.iter().any(|domain| domain.identity.is_some());
     Live {
-        inbound: Arc::new(InboundConfig {
-            authority: named,
-            starttls: settings.domains.iter().any(|domain| domain.identity.is_some()),
-            limits: AdvertisedLimits {
-                max_bytes: u32::try_from(limits.stanza_bytes).ok(),
-                idle_seconds: Some(settings.timeouts.idle_secs),
-            },
-            timeouts: timeouts.clone(),
-            ..InboundConfig::new(Arc::clone(&settings.secret))
-        }),
+        inbound: Arc::new(inbound(named, has_identity)),
+        inbound_backend: Arc::new(inbound(None, settings.leaves.is_some())),
         outbound: Arc::new(outbound(true)),
         outbound_anonymous: Arc::new(outbound(false)),
         component: Arc::new(ComponentConfig {
@@ -74,10 +77,18 @@ pub(crate) fn route(settings: &Settings, common: &Common) -> RouteConfig {
     config.hosted = settings
         .domains
         .iter()
-        .map(|domain| match domain.service {
-            Service::Component { .. } | Service::Backend(_) => {
-                HostedEntry { pattern: domain.pattern.clone(), kind: HostedKind::Component }
-            }
+        .map(|domain| {
+            let kind = match &domain.service {
+                Service::Component { .. } => HostedKind::Component,
+                Service::Backend(backend) => HostedKind::Backend(BackendRoute {
+                    address: backend.address,
+                    sharing: match backend.proof {
+                        RemoteProof::Dialback => Sharing::Links(backend.links),
+                        RemoteProof::Certificate => Sharing::None,
+                    },
+                }),
+            };
+            HostedEntry { pattern: domain.pattern.clone(), kind }
         })
         .collect();
     config.guard = Guard {

@@ -87,7 +87,8 @@ impl Shard {
         proof: Proof,
     ) -> Rung {
         let name = match proof {
-            Proof::Asserted | Proof::Component => NameProof::Asserted,
+            // The last two are of our own side, which has no rungs.
+            Proof::Asserted | Proof::Component | Proof::Backend => NameProof::Asserted,
             Proof::Dialback { leg_tls, .. } => NameProof::Dialback { verify_leg_tls: leg_tls },
             Proof::External => NameProof::Certificate(CertificateUse::External),
             Proof::CertificateDialback => NameProof::Certificate(CertificateUse::Dialback),

@@ -15,6 +15,7 @@
 //! Tests: beside the code for wheel, mailboxes and containment; `tests/plane/` holds dialogues with a data
 //! plane on loopback sockets.
 
+mod backend;
 mod buffers;
 mod connect;
 mod contain;

@@ -12,7 +12,7 @@ use s2s_route::{ConnectFailure, LinkId, SlotId, Target, TlsMode};
 use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
 
-use crate::link::{Link, LinkState, Stream};
+use crate::link::{Link, LinkState, Side, Stream};
 use crate::negotiate::link_end;
 use crate::room::Used;
 use crate::settings::ListenerKind;
@@ -38,27 +38,36 @@ impl Shard {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
+        if kind == ListenerKind::Backend && !self.admits_backend(&socket) {
+            return socket.shutdown();
+        }
         let live = self.live();
+        let side = match kind {
+            ListenerKind::Backend => Side::Backend,
+            ListenerKind::S2s | ListenerKind::S2sDirectTls | ListenerKind::Component => {
+                Side::Federation
+            }
+        };
         let stream = match kind {
             ListenerKind::Component => Stream::Component {
                 stream: Box::new(ComponentStream::new(live.component.clone(), self.seed())),
                 attached: false,
                 settings: Arc::clone(&live.settings),
             },
-            ListenerKind::S2s | ListenerKind::Backend => self.inbound_stream(TlsState::Plain),
-            ListenerKind::S2sDirectTls => self.inbound_stream(TlsState::Direct),
+            ListenerKind::S2s | ListenerKind::Backend => self.inbound_stream(side, TlsState::Plain),
+            ListenerKind::S2sDirectTls => self.inbound_stream(side, TlsState::Direct),
         };
         self.count(|counters| match kind {
             ListenerKind::Component => counters.accepted_components += 1,
-            ListenerKind::S2s | ListenerKind::S2sDirectTls | ListenerKind::Backend => {
-                counters.accepted += 1;
-            }
+            ListenerKind::S2s | ListenerKind::S2sDirectTls => counters.accepted += 1,
+            ListenerKind::Backend => counters.accepted_backends += 1,
         });
-        let Some(link) = self.new_link(socket, stream, now) else { return };
+        let Some(link) = self.new_link(socket, stream, side, now) else { return };
         self.watch_newcomer(&link);
         {
             let state = &mut *link.state.borrow_mut();
-            state.steerable = kind == ListenerKind::S2s && self.common.shards > 1;
+            state.steerable =
+                matches!(kind, ListenerKind::S2s | ListenerKind::Backend) && self.common.shards > 1;
             if kind == ListenerKind::S2sDirectTls {
                 self.begin_tls(&link, state, true);
             } else {
@@ -69,7 +78,13 @@ impl Shard {
     }
 
     /// A connection that another shard accepted for a remote domain of ours.
-    pub(crate) fn adopt(self: &Rc<Self>, now: Millis, stream: std::net::TcpStream, bytes: &[u8]) {
+    pub(crate) fn adopt(
+        self: &Rc<Self>,
+        now: Millis,
+        stream: std::net::TcpStream,
+        side: Side,
+        bytes: &[u8],
+    ) {
         let socket = match Socket::adopt(stream) {
             Ok(socket) => socket,
             Err(error) => return warn!(%error, "cannot adopt a connection"),
@@ -78,9 +93,8 @@ impl Shard {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
-        let Some(link) = self.new_link(socket, self.inbound_stream(TlsState::Plain), now) else {
-            return;
-        };
+        let stream = self.inbound_stream(side, TlsState::Plain);
+        let Some(link) = self.new_link(socket, stream, side, now) else { return };
         self.watch_newcomer(&link);
         link.state.borrow_mut().stream.handle(now, Input::Connected);
         self.begin(&link, now);
@@ -108,7 +122,7 @@ impl Shard {
         let outbound = OutboundStream::new(Arc::clone(config), pair.clone(), options);
         let stream = Stream::Outbound { stream: Box::new(outbound), pair };
         // Room was made before the attempt.
-        let Some(link) = self.new_link(socket, stream, now) else {
+        let Some(link) = self.new_link(socket, stream, Side::Federation, now) else {
             return self.not_connected(slot, ConnectFailure::Unreachable);
         };
         {
@@ -136,11 +150,22 @@ impl Shard {
         self.perform(now, actions);
     }
 
-    fn inbound_stream(&self, tls: TlsState) -> Stream {
-        Stream::Inbound(Box::new(InboundStream::new(self.live().inbound.clone(), self.seed(), tls)))
+    fn inbound_stream(&self, side: Side, tls: TlsState) -> Stream {
+        let live = self.live();
+        let config = match side {
+            Side::Federation => &live.inbound,
+            Side::Backend => &live.inbound_backend,
+        };
+        Stream::Inbound(Box::new(InboundStream::new(Arc::clone(config), self.seed(), tls)))
     }
 
-    fn new_link(&self, socket: Socket, stream: Stream, now: Millis) -> Option<Rc<Link>> {
+    pub(crate) fn new_link(
+        &self,
+        socket: Socket,
+        stream: Stream,
+        side: Side,
+        now: Millis,
+    ) -> Option<Rc<Link>> {
         let peer = match socket.set_link_options().and_then(|()| socket.peer_address()) {
             Ok(peer) => peer,
             // It was closed before we looked.
@@ -159,7 +184,7 @@ impl Shard {
             generation: self.generation.get(),
         };
         let is_component = matches!(stream, Stream::Component { .. });
-        let state = LinkState::new(stream, live.preauth, live.authenticated, now);
+        let state = LinkState::new(stream, side, live.preauth, live.authenticated, now);
         let link = Rc::new(Link { id, socket, peer, state: RefCell::new(state) });
         entry.insert(Rc::clone(&link));
         let open = links.len();
@@ -176,7 +201,7 @@ impl Shard {
     }
 
     /// Starts the reading task and does what the stream wanted at its birth.
-    fn begin(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+    pub(crate) fn begin(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
         let mut actions = Vec::new();
         self.settle(now, link, &mut link.state.borrow_mut(), &mut actions);
         tasks::spawn_reader(self, link);
@@ -295,6 +320,8 @@ impl Shard {
             for (_, direction, rung) in state.rungs.drain(..) {
                 *gauges.pairs_mut(direction, rung) -= 1;
             }
+            gauges.backend_pairs -= state.inside.len() as u64;
+            state.inside.clear();
             match &state.stream {
                 Stream::Component { attached, .. } => {
                     gauges.components -= u64::from(*attached);

@@ -42,6 +42,8 @@ pub(crate) struct Link {
 /// Everything about a link that changes.
 pub(crate) struct LinkState {
     pub(crate) stream: Stream,
+    /// Whom it leads to, or came from.
+    pub(crate) side: Side,
     pub(crate) framer: Framer,
     /// The framer's limits after authentication.
     pub(crate) authenticated_limits: Limits,
@@ -94,6 +96,8 @@ pub(crate) struct LinkState {
     pub(crate) tls_since: Option<Instant>,
     /// The rungs of the proved pairs, for the gauges.
     pub(crate) rungs: Vec<(DomainPair, Direction, Rung)>,
+    /// The proved pairs of a link with a backend.
+    pub(crate) inside: Vec<(DomainPair, Direction)>,
     /// The link was closed by our own decision (idle, room, drain), so its end is benign.
     pub(crate) closed_by_us: bool,
     /// All was flushed and our side is shut; the peer's last bytes are read until then.
@@ -102,6 +106,15 @@ pub(crate) struct LinkState {
     pub(crate) reported: bool,
     /// Why it broke, where the stream could not know.
     pub(crate) broken: Option<OutboundFailure>,
+}
+
+/// The two sides of the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Anybody, and the operator's components, which prove themselves.
+    Federation,
+    /// The operator's own servers.
+    Backend,
 }
 
 /// The stream of a link, and what the shard must remember with it.
@@ -209,12 +222,14 @@ impl Stream {
 impl LinkState {
     pub(crate) fn new(
         stream: Stream,
+        side: Side,
         preauth: Limits,
         authenticated: Limits,
         now: Millis,
     ) -> LinkState {
         LinkState {
             stream,
+            side,
             framer: Framer::new(preauth),
             authenticated_limits: authenticated,
             tls: Tls::Off,
@@ -243,6 +258,7 @@ impl LinkState {
             opened: Instant::now(),
             tls_since: None,
             rungs: Vec::new(),
+            inside: Vec::new(),
             closed_by_us: false,
             linger_until: None,
             reported: false,
@@ -288,6 +304,11 @@ impl LinkState {
     /// follows it.
     fn has_said_goodbye(&self) -> bool {
         self.closing.is_some() || self.closed_by_us
+    }
+
+    /// Somebody is known to speak here.
+    pub(crate) fn has_proved_a_pair(&self) -> bool {
+        !self.rungs.is_empty() || !self.inside.is_empty()
     }
 
     /// TLS is between the socket and the framer.

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use rustls::pki_types::ServerName;
 use s2s_proto::{
     CloseReason, Event, HowAuthorized, Input, Millis, OutboundFailure, Output, Phase,
-    StreamCondition, StreamError, TlsPeer,
+    RefusedBecause, StreamCondition, StreamError, TlsPeer,
 };
 use s2s_route::{Action, Attachment, LinkEnd, OutboundEvent, Parcel, VerifyTicket};
 use tracing::{debug, info, warn};
@@ -17,7 +17,7 @@ use xmpp_addr::{DomainPair, DomainPattern};
 use xmpp_frame::{Framer, Header, Item, Kind};
 
 use crate::buffers::READ_BYTES;
-use crate::link::{Link, LinkState, Stream, Tls};
+use crate::link::{Link, LinkState, Side, Stream, Tls};
 use crate::report::Direction;
 use crate::shard::{Mail, Shard};
 use crate::tls::{self, Received, TlsError};
@@ -200,6 +200,9 @@ impl Shard {
                         Ok(stanza) => {
                             self.count(|counters| match state.stream {
                                 Stream::Component { .. } => counters.stanzas_from_components += 1,
+                                Stream::Inbound(_) if state.side == Side::Backend => {
+                                    counters.stanzas_from_backends += 1;
+                                }
                                 Stream::Inbound(_) | Stream::Outbound { .. } => {
                                     counters.stanzas_from_remotes += 1;
                                 }
@@ -230,8 +233,11 @@ impl Shard {
     /// made ready to leave.
     fn steers(&self, state: &mut LinkState, header: &Header) -> bool {
         state.steerable = false;
-        let Some(remote) = header.from().and_then(|from| xmpp_addr::canonical_domain(from).ok())
-        else {
+        let named = match state.side {
+            Side::Federation => header.from(),
+            Side::Backend => header.to(),
+        };
+        let Some(remote) = named.and_then(|name| xmpp_addr::canonical_domain(name).ok()) else {
             return false;
         };
         let owner = self.router.borrow().owner(&remote);
@@ -279,7 +285,10 @@ impl Shard {
                 Stream::Outbound { .. } => Direction::Out,
                 Stream::Inbound(_) | Stream::Component { .. } => Direction::In,
             };
-            let judgement = self.judge(now, direction, &state.facts, &pair);
+            let judgement = match state.side {
+                Side::Federation => self.judge(now, direction, &state.facts, &pair),
+                Side::Backend => self.judge_backend(direction, link.peer, &state.facts, &pair),
+            };
             state.stream.handle(now, Input::Judged(pair, judgement));
         }
     }
@@ -303,15 +312,22 @@ impl Shard {
     pub(crate) fn begin_tls(&self, link: &Link, state: &mut LinkState, direct: bool) {
         let live = self.live();
         let mut configs = self.tls.borrow_mut();
-        let engine = match &state.stream {
-            Stream::Outbound { pair, .. } => {
-                configs.client(pair.sender(), direct).and_then(|config| {
+        let engine = match (&state.stream, state.side) {
+            (Stream::Outbound { pair, .. }, side) => {
+                let config = match side {
+                    Side::Federation => configs.client(pair.sender(), direct),
+                    Side::Backend => configs.backend_client(pair),
+                };
+                config.and_then(|config| {
                     let name = ServerName::try_from(pair.target().as_str().to_owned())
                         .map_err(|_| TlsError::NotReady)?;
                     tls::client(config, name)
                 })
             }
-            Stream::Inbound(_) | Stream::Component { .. } => {
+            (Stream::Inbound(_), Side::Backend) => {
+                configs.backend_server(state.local.as_ref()).and_then(tls::server)
+            }
+            (Stream::Inbound(_) | Stream::Component { .. }, _) => {
                 configs.server(state.local.as_ref()).and_then(tls::server)
             }
         };
@@ -356,6 +372,16 @@ impl Shard {
     ) {
         match event {
             Event::StreamOpened { local, .. } => state.local.clone_from(local),
+            Event::PairVerified(verified) if state.side == Side::Backend => {
+                self.widen(state);
+                info!(link = %link.id, peer = %link.peer, pair = %verified.pair(), "pair of a backend verified");
+                self.backend_pair_proved(state, verified.pair().clone(), Direction::In);
+            }
+            Event::PairAuthorized { pair, how, .. } if state.side == Side::Backend => {
+                self.widen(state);
+                info!(link = %link.id, peer = %link.peer, %pair, ?how, "pair authorised by the backend");
+                self.backend_pair_proved(state, pair.clone(), Direction::Out);
+            }
             Event::PairVerified(verified) => {
                 self.widen(state);
                 if matches!(state.stream, Stream::Inbound(_)) {
@@ -375,7 +401,13 @@ impl Shard {
             }
             Event::PairRefused { pair, why } => {
                 self.count(|counters| counters.pairs_refused += 1);
+                if *why == RefusedBecause::OurOwnDomain {
+                    self.hint_at_backend_listener(link, pair);
+                }
                 info!(link = %link.id, peer = %link.peer, %pair, ?why, "pair refused");
+            }
+            Event::PairFailed { pair, failure } if state.side == Side::Backend => {
+                warn!(link = %link.id, peer = %link.peer, %pair, %failure, hint = hint(failure), "pair refused by the backend");
             }
             Event::PairFailed { pair, failure } => {
                 info!(link = %link.id, %pair, %failure, "pair failed");
@@ -478,6 +510,28 @@ impl Shard {
             debug!(%error, "stream error sent");
             self.count(|counters| counters.stream_errors_sent += 1);
         }
+    }
+}
+
+/// What an operator looks at first when a backend refuses a remote domain.
+fn hint(failure: &OutboundFailure) -> &'static str {
+    match failure {
+        OutboundFailure::DialbackInvalid | OutboundFailure::DialbackError(_) => {
+            "does its resolver lead the remote domain to the listener of kind \"backend\"?"
+        }
+        OutboundFailure::HostUnknown => "does it serve this domain?",
+        OutboundFailure::TlsNotOffered => {
+            "give it a certificate, or set backend.tls = \"optional\""
+        }
+        OutboundFailure::NotTrusted => "its certificate is not what backend.certificate names",
+        OutboundFailure::Unauthenticated => {
+            "it offers neither dialback nor SASL EXTERNAL; for the latter it must trust the backend CA, and backend.proof be \"certificate\""
+        }
+        OutboundFailure::TlsFailed
+        | OutboundFailure::PeerError(_)
+        | OutboundFailure::Protocol(_)
+        | OutboundFailure::TimedOut(_)
+        | OutboundFailure::ConnectionLost => "see its log",
     }
 }
 

@@ -21,6 +21,8 @@ pub struct NetCounters {
     pub stanzas_from_remotes: u64,
     /// Stanzas admitted from components.
     pub stanzas_from_components: u64,
+    /// Stanzas admitted from backends.
+    pub stanzas_from_backends: u64,
     /// Bytes read from sockets.
     pub bytes_read: u64,
     /// Bytes written to sockets.
@@ -29,9 +31,13 @@ pub struct NetCounters {
     pub accepted: u64,
     /// Connections accepted from components.
     pub accepted_components: u64,
+    /// Connections accepted from backends.
+    pub accepted_backends: u64,
+    /// Connections to the backends' listener refused because no backend is known at their address.
+    pub refused_backends: u64,
     /// Connections handed to the shard that owns the remote domain.
     pub steered: u64,
-    /// Connections opened to remote servers.
+    /// Connections opened to remote servers and to backends.
     pub connected: u64,
     /// Connection attempts that failed.
     pub connect_failures: u64,
@@ -66,10 +72,12 @@ pub struct NetCounters {
 /// Levels of one shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
-    /// Links with remote servers that accepted them or that we accepted.
+    /// Links with remote servers and backends that accepted them or that we accepted.
     pub links: u64,
     /// Attached components.
     pub components: u64,
+    /// Live pairs on links with backends, in both directions.
+    pub backend_pairs: u64,
     /// Live inbound pairs by rung, `Rung::ALL` order.
     pub pairs_in: [u64; 4],
     /// Live outbound pairs by rung, `Rung::ALL` order.

@@ -144,7 +144,7 @@ impl Shard {
             let (used, at_rest) = {
                 let state = link.state.borrow();
                 let leaving = state.closing.is_some() || state.closed_by_us;
-                let at_rest = state.is_at_rest(now) && !leaving && !state.rungs.is_empty();
+                let at_rest = state.is_at_rest(now) && !leaving && state.has_proved_a_pair();
                 (state.last_used.0, at_rest)
             };
             if used > seen.at || !at_rest {

@@ -29,7 +29,7 @@ use crate::buffers::ReadBuffers;
 use crate::control::{ControlQueue, ControlRequest};
 use crate::derive;
 use crate::drain::{Drain, DrainBoard};
-use crate::link::Link;
+use crate::link::{Link, Side};
 use crate::mailbox::{Exchange, Outgoing};
 use crate::report::{Gauges, NetCounters, ShardReport, duration_histogram};
 use crate::room::{Room, Used};
@@ -42,7 +42,7 @@ pub(crate) enum Mail {
     /// For a link of the receiving shard, or for a remote domain it owns.
     Parcel(Parcel),
     /// A connection whose remote domain lives on the receiving shard, with the bytes read so far.
-    Adopt { stream: std::net::TcpStream, bytes: Bytes },
+    Adopt { stream: std::net::TcpStream, side: Side, bytes: Bytes },
     /// A dialback key of a remote domain the receiving shard owns.
     Verify(VerifyTicket),
     /// The answer.
@@ -80,6 +80,8 @@ pub(crate) struct Common {
 pub(crate) struct Live {
     pub(crate) settings: Arc<Settings>,
     pub(crate) inbound: Arc<InboundConfig>,
+    /// For the streams of backends.
+    pub(crate) inbound_backend: Arc<InboundConfig>,
     pub(crate) outbound: Arc<OutboundConfig>,
     /// For local domains without a certificate: SASL EXTERNAL is not tried.
     pub(crate) outbound_anonymous: Arc<OutboundConfig>,

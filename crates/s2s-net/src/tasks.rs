@@ -103,17 +103,18 @@ fn leave(shard: &Rc<Shard>, link: Rc<Link>) {
     let Some((owner, bytes)) = link.state.borrow_mut().steer_to.take() else { return };
     shard.links.borrow_mut().remove(link.id.index as usize);
     shard.gauges.borrow_mut().links -= 1;
-    {
+    let side = {
         let state = &mut *link.state.borrow_mut();
         state.gone = true;
         shard.unwatch(state);
-    }
+        state.side
+    };
     // Nothing was written yet, so no other task holds the link.
     let Some(stream) = Rc::into_inner(link).and_then(|link| link.socket.into_std()) else {
         return error!("a link to be steered is still in use: closed");
     };
     shard.count(|counters| counters.steered += 1);
-    shard.outgoing.borrow_mut().send(usize::from(owner.0), Mail::Adopt { stream, bytes });
+    shard.outgoing.borrow_mut().send(usize::from(owner.0), Mail::Adopt { stream, side, bytes });
     shard.flush_mail();
 }
 

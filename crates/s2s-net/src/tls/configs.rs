@@ -9,14 +9,15 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use rustls::client::{ClientSessionMemoryCache, ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig, SignatureScheme};
-use xmpp_addr::Domain;
+use tracing::warn;
+use xmpp_addr::{Domain, DomainPair};
 
 use super::TlsError;
 use super::verifier::PossessionOnly;
-use crate::settings::Settings;
+use crate::settings::{LeafAuthority, RemoteProof, Settings};
 
 /// XEP-0368 §2; offered and accepted, never required.
 const ALPN: &[u8] = b"xmpp-server";
@@ -78,17 +79,61 @@ impl TlsConfigs {
         }
         let default = domains[entry].identity.clone().ok_or(TlsError::NotReady)?;
         let resolver = BySni { settings: Arc::clone(&self.settings), default };
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.shared.provider))
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(Arc::clone(&self.shared.verifier) as _)
-            .with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        let mut config = self.server_config(Arc::new(resolver))?;
         config.ticketer = Arc::clone(&self.shared.ticketer);
         // One connection per peer is the rule; a second ticket would only cost bytes.
         config.send_tls13_tickets = 1;
         let config = Arc::new(config);
         self.server.insert(entry, Arc::clone(&config));
         Ok(config)
+    }
+
+    /// For a connection of a backend: shows a certificate of the name that it asks for (SNI), else that of `named`, the stream's
+    /// `to`. Never used on any other listener.
+    ///
+    /// No tickets: one of a remote domain's would be taken for any other (threat A29).
+    ///
+    /// # Errors
+    /// There is nobody to issue certificates, or the library refuses the configuration.
+    pub(crate) fn backend_server(
+        &mut self,
+        named: Option<&Domain>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        let leaves = self.settings.leaves.clone().ok_or(TlsError::NotReady)?;
+        let (settings, default) = (Arc::clone(&self.settings), named.cloned());
+        let mut config = self.server_config(Arc::new(ForBackends { settings, leaves, default }))?;
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Arc::new(config))
+    }
+
+    fn server_config(&self, shown: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.shared.provider))
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(Arc::clone(&self.shared.verifier) as _)
+            .with_cert_resolver(shown);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok(config)
+    }
+
+    /// For a connection to a backend in the name of a remote domain. With [`RemoteProof::Certificate`] it shows a certificate of
+    /// that domain and is never resumed; else it is anonymous.
+    ///
+    /// # Errors
+    /// No certificate is issued, or the library refuses the configuration.
+    pub(crate) fn backend_client(
+        &mut self,
+        pair: &DomainPair,
+    ) -> Result<Arc<ClientConfig>, TlsError> {
+        let proof = self.settings.backend(pair.target()).map(|backend| backend.proof);
+        if proof != Some(RemoteProof::Certificate) {
+            return self.client_of(None, false);
+        }
+        let leaves = self.settings.leaves.clone().ok_or(TlsError::NotReady)?;
+        let leaf = shown_to_backends(&self.settings, &*leaves, pair.sender());
+        let mut config = self.client_config(leaf)?;
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
     }
 
     /// For an outbound connection in the name of `local`; without a certificate of its own the
@@ -101,7 +146,14 @@ impl TlsConfigs {
         local: &Domain,
         direct: bool,
     ) -> Result<Arc<ClientConfig>, TlsError> {
-        let entry = self.entry_with_identity(local);
+        self.client_of(self.entry_with_identity(local), direct)
+    }
+
+    fn client_of(
+        &mut self,
+        entry: Option<usize>,
+        direct: bool,
+    ) -> Result<Arc<ClientConfig>, TlsError> {
         if !self.client.contains_key(&entry) {
             let pair = self.client_pair(entry)?;
             self.client.insert(entry, pair);
@@ -112,17 +164,22 @@ impl TlsConfigs {
 
     fn client_pair(&self, entry: Option<usize>) -> Result<ClientPair, TlsError> {
         let identity = entry.and_then(|entry| self.settings.domains[entry].identity.clone());
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.shared.provider))
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&self.shared.verifier) as _)
-            .with_client_cert_resolver(Arc::new(Shown(identity)));
+        let mut config = self.client_config(identity)?;
         // rustls keeps up to eight tickets for each of size/8 servers.
         config.resumption =
             Resumption::store(Arc::new(ClientSessionMemoryCache::new(RESUMABLE_PEERS * 8)));
         let mut direct = config.clone();
         direct.alpn_protocols = vec![ALPN.to_vec()];
         Ok(ClientPair { starttls: Arc::new(config), direct: Arc::new(direct) })
+    }
+
+    fn client_config(&self, shown: Option<Arc<CertifiedKey>>) -> Result<ClientConfig, TlsError> {
+        let config = ClientConfig::builder_with_provider(Arc::clone(&self.shared.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&self.shared.verifier) as _)
+            .with_client_cert_resolver(Arc::new(Shown(shown)));
+        Ok(config)
     }
 
     fn entry_with_identity(&self, domain: &Domain) -> Option<usize> {
@@ -154,6 +211,44 @@ impl ResolvesServerCert for BySni {
             .and_then(|domain| self.settings.hosted(&domain)?.identity.clone());
         Some(named.unwrap_or_else(|| Arc::clone(&self.default)))
     }
+}
+
+/// Shows a backend the certificate of any domain that it takes us for.
+struct ForBackends {
+    settings: Arc<Settings>,
+    leaves: Arc<dyn LeafAuthority>,
+    default: Option<Domain>,
+}
+
+impl std::fmt::Debug for ForBackends {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ForBackends")
+    }
+}
+
+impl ResolvesServerCert for ForBackends {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().and_then(|name| Domain::parse(name).ok());
+        let domain = named.as_ref().or(self.default.as_ref())?;
+        shown_to_backends(&self.settings, &*self.leaves, domain)
+    }
+}
+
+/// A hosted domain's own certificate, if it has one (two of the operator's services talk through us); else one that is issued for
+/// the occasion.
+fn shown_to_backends(
+    settings: &Settings,
+    leaves: &dyn LeafAuthority,
+    domain: &Domain,
+) -> Option<Arc<CertifiedKey>> {
+    let own = settings.hosted(domain).and_then(|entry| entry.identity.clone());
+    own.or_else(|| match leaves.leaf(domain) {
+        Ok(leaf) => Some(leaf),
+        Err(error) => {
+            warn!(%domain, %error, "no certificate for a backend's eyes");
+            None
+        }
+    })
 }
 
 /// Shows one identity, or none.

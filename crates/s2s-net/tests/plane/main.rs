@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backends;
 mod components;
 mod inbound;
 mod limits;

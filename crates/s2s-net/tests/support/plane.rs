@@ -130,6 +130,7 @@ pub struct Totals {
     pub links: u64,
     pub handshakes: u64,
     pub resumed: u64,
+    pub connect_failures: u64,
     pub closed_idle: u64,
     pub closed_for_room: u64,
     pub panics: u64,
@@ -154,6 +155,7 @@ impl Plane {
                 listener(ListenerKind::S2s),
                 listener(ListenerKind::S2sDirectTls),
                 listener(ListenerKind::Component),
+                listener(ListenerKind::Backend),
             ],
             boot_secret: [3; 32],
             settings: Arc::new(setup.settings),
@@ -183,6 +185,10 @@ impl Plane {
 
     pub fn component(&self) -> SocketAddr {
         self.listening(ListenerKind::Component)
+    }
+
+    pub fn backend(&self) -> SocketAddr {
+        self.listening(ListenerKind::Backend)
     }
 
     pub fn reload(&self, setup: Setup) {
@@ -272,6 +278,7 @@ fn totals(stub: &Stub) -> Totals {
         totals.links += report.gauges.links;
         totals.handshakes += report.net.tls_handshakes;
         totals.resumed += report.net.tls_resumed;
+        totals.connect_failures += report.net.connect_failures;
         totals.closed_idle += report.net.closed_idle;
         totals.closed_for_room += report.net.closed_for_room;
         totals.panics += report.net.panics;
