@@ -182,11 +182,14 @@ impl TlsConfigs {
         Ok(config)
     }
 
+    /// The entry that covers the domain, if it has a certificate. That of a wider entry is not borrowed: a domain with an entry of
+    /// its own has what stands there, as in [`Settings::hosted`].
     fn entry_with_identity(&self, domain: &Domain) -> Option<usize> {
         let entries = self.settings.domains.iter().enumerate();
         entries
-            .filter(|(_, entry)| entry.identity.is_some() && entry.pattern.matches(domain))
+            .filter(|(_, entry)| entry.pattern.matches(domain))
             .max_by_key(|(_, entry)| entry.pattern.specificity())
+            .filter(|(_, entry)| entry.identity.is_some())
             .map(|(index, _)| index)
     }
 }

@@ -202,3 +202,28 @@ fn close_notify_ends_the_stream_politely() {
     next.send(&message("a@paris.example", "juliet@capulet.example", "next"));
     assert!(capulet.expect("</message>").contains("next"));
 }
+
+/// An entry of its own that has no certificate does not show the one of the wildcard above it: what the stream says of itself (no
+/// EXTERNAL without a certificate) and what TLS shows come from one entry.
+#[test]
+fn a_domain_with_an_entry_of_its_own_borrows_no_certificate() {
+    let wide = self_signed(CertSpec::for_dns(&["*.capulet.example"]));
+    let theirs = self_signed(CertSpec::for_dns(&["montague.example"]));
+    let mut setup = Setup::new().minimum(Rung::Secure);
+    setup.settings.domains.push(plane::component_entry("own.capulet.example", "wherefore"));
+    let plane = setup.identity("*.capulet.example", &wide).start();
+    let montague = listener();
+    plane.zone("montague.example", &[at(montague.local_addr().unwrap())]);
+    for (local, shows) in [("own.capulet.example", false), ("other.capulet.example", true)] {
+        let mut gateway = component(&plane, local);
+        gateway.send(&message(local, "romeo@montague.example", "1"));
+        let mut peer = serve(&montague, STARTTLS_FEATURES, "clear");
+        peer.expect(STARTTLS);
+        peer.send(PROCEED);
+        peer.tls_server(&tls_server_config(&theirs));
+        assert_eq!(peer.server_tls().peer_certificates().is_some(), shows, "{local}");
+        answer_header(&mut peer, DIALBACK_FEATURES, "tls");
+        accept_key(&mut peer, local, "montague.example");
+        peer.expect("</message>");
+    }
+}
