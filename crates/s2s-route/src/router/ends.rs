@@ -1,6 +1,6 @@
 //! How links end, and what becomes of what they did not send.
 
-use s2s_proto::Millis;
+use s2s_proto::{Millis, OutboundFailure};
 
 use super::{Router, Stage};
 use crate::action::{Action, LinkEnd};
@@ -67,8 +67,9 @@ impl Router {
     ) {
         match end {
             LinkEnd::ClosedByUs => self.polite_end(now, at, Vec::new(), out),
-            // A peer that answers one verification and closes is polite; one that closes before it did anything is not.
-            LinkEnd::ClosedByPeer if answered => self.polite_end(now, at, Vec::new(), out),
+            // COMPAT(Openfire): a connection serves one verification. Whoever answered has worked, so the next key is asked
+            // on a new one however often that happens; one that closes before it did anything has not.
+            LinkEnd::ClosedByPeer if answered => self.reopen(now, at, Vec::new(), out),
             LinkEnd::ClosedByPeer => self.next_target(now, at, Undeliverable::StreamFailed, out),
             LinkEnd::Failed(failure) => {
                 let cause = Undeliverable::from_outbound(failure);
@@ -106,8 +107,15 @@ impl Router {
             }
             LinkEnd::ClosedByUs | LinkEnd::ClosedByPeer => self.polite_end(now, at, unsent, out),
             LinkEnd::Failed(failure) => {
-                let cause = Undeliverable::from_outbound(failure);
-                if lasted && is_target_specific(failure) {
+                let cause = match (Undeliverable::from_outbound(failure), failure) {
+                    // The pair was accepted: what the peer says now is about something that was sent, as a stanza that is
+                    // too big for it (policy-violation), and not about trust.
+                    (Undeliverable::NotTrusted, OutboundFailure::PeerError(_)) => {
+                        Undeliverable::StreamFailed
+                    }
+                    (cause, _) => cause,
+                };
+                if lasted && (is_target_specific(failure) || cause == Undeliverable::StreamFailed) {
                     // It worked until just now: the next parcel may try at once.
                     slot.state = State::Idle;
                     self.advance_anew(now, at, out);

@@ -6,7 +6,9 @@ use crate::discovery::{DnsFailure, HostAddresses, Srv, SrvAnswer, Target};
 use crate::guard::Guard;
 use crate::ids::SlotId;
 use crate::stanzas::stanza;
-use s2s_proto::{Demand, OutboundFailure, VerifyOutcome, VerifyRequest};
+use s2s_proto::{
+    Demand, OutboundFailure, ReceivedError, StreamCondition, VerifyOutcome, VerifyRequest,
+};
 use xmpp_addr::DomainPattern;
 use xmpp_frame::Content;
 
@@ -406,6 +408,23 @@ fn a_peer_that_only_closes_is_left_alone_after_a_while() {
         ["send 1: remote-server-timeout wait 1"]
     );
     assert!(matches!(shard.router.slot_state(&outward()), Some(SlotState::CoolingDown(_))));
+}
+
+/// jabberd2 reads 64 KiB at most and ends the stream with policy-violation.
+#[test]
+fn a_stanza_too_big_for_the_peer_is_not_taken_for_a_lack_of_trust() {
+    let too_big = LinkEnd::Failed(OutboundFailure::PeerError(ReceivedError {
+        condition: StreamCondition::PolicyViolation,
+        text: None,
+    }));
+    let mut shard = Shard::established();
+    shard.says("1");
+    assert_eq!(shard.closed(OUT, &too_big, &["1"]), ["send 1: remote-server-timeout wait 1"]);
+    // On a link that lasted it costs no rest either.
+    let mut shard = Shard::established();
+    shard.pass(60_000);
+    assert!(shard.closed(OUT, &too_big, &[]).is_empty());
+    assert_eq!(shard.says("2"), ["connect 8.8.8.1"]);
 }
 
 #[test]

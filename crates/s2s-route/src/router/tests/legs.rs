@@ -98,6 +98,30 @@ fn one_link_without_a_pair_is_asked_for_few_keys() {
     }
 }
 
+/// Openfire closes the connection on which the first thing was a key to check, once it has answered it.
+#[test]
+fn whoever_answers_one_key_a_connection_is_asked_every_key() {
+    let mut shard = Shard::new(config());
+    for n in 0..8 {
+        shard.verify(&format!("s{n}"));
+    }
+    shard.resolve(&["8.8.8.1"]);
+    for n in 0..8 {
+        assert_eq!(shard.connected(OUT, "8.8.8.1:5269").len(), 8 - n);
+        let said = shard.event(OUT, answer(&format!("s{n}"), VerifyOutcome::Invalid));
+        assert_eq!(said, [format!("verified s{n}: Invalid")]);
+        let next = if n < 7 { vec!["connect 8.8.8.1"] } else { vec![] };
+        assert_eq!(shard.closed(OUT, &LinkEnd::ClosedByPeer, &[]), next);
+    }
+    // One that closes without an answer is not asked for ever.
+    shard.verify("s8");
+    shard.connected(OUT, "8.8.8.1:5269");
+    assert_eq!(
+        shard.closed(OUT, &LinkEnd::ClosedByPeer, &[]),
+        ["verified s8: Failed(RemoteConnectionFailed)"]
+    );
+}
+
 /// Threats A1, A2.
 #[test]
 fn an_answer_counts_for_exactly_the_key_that_was_asked() {
