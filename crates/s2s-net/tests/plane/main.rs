@@ -9,5 +9,6 @@ mod inbound;
 mod limits;
 mod order;
 mod outbound;
+mod peers;
 mod shutdown;
 mod tls;

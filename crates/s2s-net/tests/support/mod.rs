@@ -9,8 +9,14 @@
 #[allow(dead_code)]
 pub mod certs;
 pub mod dialogue;
+pub mod manners;
+pub mod named;
 pub mod peer;
 pub mod plane;
+
+#[path = "../../../../tests/src/xml.rs"]
+#[allow(dead_code)]
+pub mod xml;
 
 pub use dialogue::*;
 pub use peer::Peer;

@@ -7,10 +7,14 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
+};
 
 use super::certs::Issued;
 use super::plane::PATIENCE;
+use super::xml::{self, Element, Piece, Scope};
 
 enum Wire {
     Plain(TcpStream),
@@ -23,6 +27,27 @@ enum Wire {
 pub struct Peer {
     wire: Wire,
     heard: String,
+    /// What the header that was heard last declares.
+    scope: Scope,
+}
+
+/// An opening tag or a first-level element: as it was written, and what it means.
+pub struct Heard {
+    pub text: String,
+    pub element: Element,
+}
+
+impl Heard {
+    pub fn attr(&self, name: &str) -> &str {
+        self.element.attribute(name)
+    }
+
+    /// Whether the other end spelled the element's name so, prefix included.
+    pub fn is_spelled(&self, name: &str) -> bool {
+        self.text.trim_start().strip_prefix('<').is_some_and(|rest| {
+            rest.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '/', '>']))
+        })
+    }
 }
 
 impl Peer {
@@ -40,7 +65,7 @@ impl Peer {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Peer { wire: Wire::Plain(stream), heard: String::new() }
+        Peer { wire: Wire::Plain(stream), heard: String::new(), scope: Scope::new() }
     }
 
     pub fn socket(&self) -> &TcpStream {
@@ -67,11 +92,18 @@ impl Peer {
 
     fn hear(&mut self) -> io::Result<usize> {
         let mut buffer = [0; 16 * 1024];
-        let result = match &mut self.wire {
-            Wire::Plain(stream) => stream.read(&mut buffer),
-            Wire::Client(tls) => tls.read(&mut buffer),
-            Wire::Server(tls) => tls.read(&mut buffer),
-            Wire::Moving => unreachable!(),
+        let result = loop {
+            let result = match &mut self.wire {
+                Wire::Plain(stream) => stream.read(&mut buffer),
+                Wire::Client(tls) => tls.read(&mut buffer),
+                Wire::Server(tls) => tls.read(&mut buffer),
+                Wire::Moving => unreachable!(),
+            };
+            // The data plane's rings live in this process; their work may interrupt a read.
+            match result {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => break result,
+            }
         };
         if let Ok(len) = result {
             self.heard.push_str(std::str::from_utf8(&buffer[..len]).unwrap());
@@ -92,6 +124,56 @@ impl Peer {
                 Err(error) => panic!("expected {text:?}, got {error} after {:?}", self.heard),
             }
         }
+    }
+
+    /// Waits for an opening tag, read by an XML parser that is not the router's.
+    pub fn header(&mut self) -> Heard {
+        self.read("a stream header", |peer| {
+            let (element, scope, length) = xml::cut_header(&peer.heard).unwrap()?;
+            peer.scope = scope;
+            Some((element, length))
+        })
+    }
+
+    /// Waits for a first-level element of the stream whose header was read last.
+    pub fn element(&mut self) -> Heard {
+        self.read("an element", |peer| match xml::cut(&peer.heard, &peer.scope).unwrap() {
+            Piece::Element(element, length) => Some((element, length)),
+            Piece::Incomplete => None,
+            Piece::End => panic!("expected an element, got {:?}", peer.heard),
+        })
+    }
+
+    fn read(&mut self, what: &str, cut: impl Fn(&mut Peer) -> Option<(Element, usize)>) -> Heard {
+        loop {
+            if let Some((element, length)) = cut(self) {
+                let rest = self.heard.split_off(length);
+                let text = std::mem::replace(&mut self.heard, rest);
+                return Heard { text, element };
+            }
+            match self.hear() {
+                Ok(0) => panic!("expected {what}, got the end after {:?}", self.heard),
+                Ok(_) => {}
+                Err(error) => panic!("expected {what}, got {error} after {:?}", self.heard),
+            }
+        }
+    }
+
+    /// Says it one byte a segment.
+    pub fn drip(&mut self, text: &str) {
+        for at in 0..text.len() {
+            self.send_bytes(&text.as_bytes()[at..=at]).unwrap();
+        }
+    }
+
+    /// No more is said, the rest is still heard.
+    pub fn half_close(&self) {
+        self.socket().shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection by a reset.
+    pub fn reset(self) {
+        socket2::SockRef::from(self.socket()).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     }
 
     /// Waits for the end of the connection; answers with what came before it.
@@ -176,8 +258,16 @@ impl Peer {
 
 /// A client that shows `identity` and accepts anything.
 pub fn tls_client_config(identity: Option<&Issued>) -> Arc<ClientConfig> {
+    tls_client_config_of(identity, rustls::DEFAULT_VERSIONS)
+}
+
+/// The same, of these versions of TLS only.
+pub fn tls_client_config_of(
+    identity: Option<&Issued>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Gullible));
@@ -193,8 +283,16 @@ pub fn tls_client_config(identity: Option<&Issued>) -> Arc<ClientConfig> {
 
 /// A server that shows `identity`, asks for a certificate and accepts anything.
 pub fn tls_server_config(identity: &Issued) -> Arc<ServerConfig> {
+    tls_server_config_of(identity, rustls::DEFAULT_VERSIONS)
+}
+
+/// The same, of these versions of TLS only.
+pub fn tls_server_config_of(
+    identity: &Issued,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_client_cert_verifier(Arc::new(Gullible))
         .with_single_cert(identity.chain.clone(), identity.key.clone_key())

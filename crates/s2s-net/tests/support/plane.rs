@@ -225,6 +225,11 @@ impl Plane {
             ttl_secs: 60,
             dnssec: false,
         };
+        self.records(remote, discovery);
+    }
+
+    /// From now on DNS says so about `remote`.
+    pub fn records(&self, remote: &str, discovery: Discovery) {
         self.shared.0.lock().unwrap().zone.insert(remote.to_owned(), discovery);
     }
 
