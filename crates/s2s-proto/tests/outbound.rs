@@ -170,6 +170,32 @@ fn a_refused_external_that_closes_the_stream_is_named() {
 }
 
 #[test]
+fn an_end_in_place_of_the_answer_to_external_is_a_refusal_too() {
+    let error = |condition: &str| {
+        format!(
+            "<stream:error><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+        )
+    };
+    for (ending, refused) in [
+        ("</stream:stream>".to_owned(), true),
+        (error("not-authorized"), true),
+        (error("policy-violation"), true),
+        (error("host-unknown"), false),
+        (error("system-shutdown"), false),
+    ] {
+        let mut peer = over_tls(demands(Demand::Dialback), false, &format!("{EXTERNAL}{DIALBACK}"));
+        peer.recv(&ending);
+        let told = peer.has_event(|event| matches!(event, Event::ExternalRefused));
+        assert_eq!(told, refused, "{ending}");
+        assert!(failed(&peer).is_some());
+    }
+    let mut peer = over_tls(demands(Demand::Dialback), false, &format!("{EXTERNAL}{DIALBACK}"));
+    peer.give(Input::Eof);
+    assert!(peer.has_event(|event| matches!(event, Event::ExternalRefused)));
+    assert_eq!(failed(&peer), Some(OutboundFailure::Unauthenticated));
+}
+
+#[test]
 fn dialback_first_skips_external_when_dialback_is_possible() {
     let mut peer = over_tls(demands(Demand::Dialback), true, &format!("{EXTERNAL}{DIALBACK}"));
     peer.expect(&key("S1"));

@@ -21,7 +21,7 @@ impl State {
     /// One mutation.
     pub(super) fn step(self, wiring: &mut Wiring, now: Millis, input: Input) -> Result<Self, Stop> {
         match input {
-            Input::Eof => Err(self.ended_by_peer()),
+            Input::Eof => Err(self.ended_by_peer(wiring)),
             Input::Timeout => self.on_timeout(wiring, now),
             Input::Shutdown => self.on_shutdown(wiring, now),
             Input::BadXml(_) if self.is_ending() => Err(finished()),
@@ -52,7 +52,7 @@ impl State {
             (state @ (Self::AwaitingClose | Self::Closed), _) => Ok(state),
             (state, Item::Close) => {
                 wiring.out.event(Event::PeerClosed);
-                Err(state.ended_by_peer())
+                Err(state.ended_by_peer(wiring))
             }
             (Self::AwaitingHeader(state), Item::Header(header)) => {
                 state.on_header(wiring, now, &header)
@@ -86,6 +86,14 @@ impl State {
     fn failed_by_peer(self, wiring: &mut Wiring, element: &Element) -> Stop {
         let error = ReceivedError::read(element);
         wiring.out.event(Event::PeerError(error.clone()));
+        if let (
+            Self::AwaitingSasl(_),
+            StreamCondition::NotAuthorized | StreamCondition::PolicyViolation,
+        ) = (&self, error.condition)
+        {
+            // Said in place of <failure/>.
+            wiring.out.event(Event::ExternalRefused);
+        }
         let failure = match (&self, error.condition) {
             (_, StreamCondition::HostUnknown | StreamCondition::HostGone) => {
                 OutboundFailure::HostUnknown
@@ -97,12 +105,16 @@ impl State {
         Stop::Failed(failure, CloseReason::PeerFailed(error))
     }
 
-    fn ended_by_peer(&self) -> Stop {
+    fn ended_by_peer(&self, wiring: &mut Wiring) -> Stop {
         let failure = match self {
             Self::AwaitingTls => OutboundFailure::TlsFailed,
             Self::AwaitingProceed(TlsInvitation::Uninvited) => OutboundFailure::TlsNotOffered,
-            // COMPAT(MongooseIM): it closes when it refuses EXTERNAL.
-            Self::AwaitingSasl(_) => OutboundFailure::Unauthenticated,
+            // COMPAT(servers that close without <failure/>): an end in place of the answer is a refusal too, and dialback on
+            // the next connection may do better.
+            Self::AwaitingSasl(_) => {
+                wiring.out.event(Event::ExternalRefused);
+                OutboundFailure::Unauthenticated
+            }
             Self::Ready(Ready { authentication: Authentication::Refused, .. }) => {
                 OutboundFailure::Unauthenticated
             }
