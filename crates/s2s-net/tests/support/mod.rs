@@ -13,6 +13,7 @@ pub mod manners;
 pub mod named;
 pub mod peer;
 pub mod plane;
+pub mod stages;
 
 #[path = "../../../../tests/src/xml.rs"]
 #[allow(dead_code)]

@@ -2,6 +2,7 @@
 //! and that nobody's stanzas suffer more than they must.
 
 mod named;
+mod stages;
 
 use std::sync::Arc;
 
