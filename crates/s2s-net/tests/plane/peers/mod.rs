@@ -1,8 +1,13 @@
 //! Peers that no distribution packages, and peers that behave badly: what they do, byte by byte,
 //! and that nobody's stanzas suffer more than they must.
 
+mod dialback;
+mod external;
 mod named;
+mod places;
+mod spelling;
 mod stages;
+mod tls;
 
 use std::sync::Arc;
 
