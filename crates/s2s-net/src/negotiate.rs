@@ -437,6 +437,13 @@ impl Shard {
         if matches!(state.stream, Stream::Outbound { .. })
             && let Some(event) = OutboundEvent::from_event(event)
         {
+            let event = match (event, &state.broken) {
+                // The stream saw an end; what broke TLS says why, a rejected certificate above all.
+                (OutboundEvent::PairFailed { pair, .. }, Some(failure)) => {
+                    OutboundEvent::PairFailed { pair, failure: failure.clone() }
+                }
+                (event, _) => event,
+            };
             self.router.borrow_mut().stream_event(now, link.id, event, actions);
         }
     }

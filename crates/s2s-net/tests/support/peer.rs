@@ -241,6 +241,18 @@ impl Peer {
         self.wire = Wire::Server(Box::new(tls));
     }
 
+    /// The handshake as the end that accepted, which this configuration refuses, by an alert.
+    pub fn tls_server_refuses(&mut self, config: &Arc<ServerConfig>) -> io::Error {
+        let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
+        let mut stream = self.plain();
+        loop {
+            if let Err(error) = tls.complete_io(&mut stream) {
+                return error;
+            }
+            assert!(tls.is_handshaking(), "the handshake succeeded");
+        }
+    }
+
     pub fn client_tls(&mut self) -> &mut ClientConnection {
         match &mut self.wire {
             Wire::Client(tls) => &mut tls.conn,

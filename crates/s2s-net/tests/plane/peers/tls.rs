@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ProtocolVersion, SupportedProtocolVersion};
+use rustls::{ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use s2s_trust::{Roots, Rung};
 
-use super::{THEM, US, Verona, from, to};
+use super::{THEM, US, Verona, bounce, from, to, untrusted};
 use crate::support::certs::{Authority, CertSpec, Issued, Key, self_signed};
 use crate::support::manners::{JABBERD2, TIGASE};
 use crate::support::named::Named;
@@ -82,6 +83,38 @@ fn peers_of_one_version_of_tls_and_of_every_kind_of_key_are_sent_to() {
             accept_key(&mut peer, US, &remote);
             assert!(peer.expect("</message>").contains(&remote));
         }
+    }
+}
+
+#[test]
+fn a_peer_that_rejects_our_certificate_is_told_apart_from_a_lost_connection_in_both_versions() {
+    let verona = Verona::new(Rung::Secure);
+    let mut capulet = component(&verona.plane, US);
+    let identity = untrusted(THEM);
+    // It trusts another authority only. In TLS 1.3 its alert comes after our side has finished.
+    let mut roots = RootCertStore::empty();
+    roots.add(Authority::new("Padua Root").root().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
+    for (n, (version, _)) in VERSIONS.into_iter().enumerate() {
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(Arc::clone(&verifier))
+            .with_single_cert(identity.chain.clone(), identity.key.clone_key())
+            .unwrap();
+        let remote = format!("v{n}.example");
+        let listener = listener();
+        let direct = At { direct: true, ..at(listener.local_addr().unwrap()) };
+        verona.plane.zone(&remote, &[direct]);
+        capulet.send(&to(&remote, "one"));
+        let error = Peer::accept(&listener).tls_server_refuses(&Arc::new(config));
+        assert!(error.to_string().contains("certificate"), "{error}");
+        // Not "wait": nothing changes by itself.
+        assert_eq!(bounce(&mut capulet, "one"), "cancel remote-server-timeout");
     }
 }
 
