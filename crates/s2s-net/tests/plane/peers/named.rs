@@ -226,6 +226,32 @@ fn mongooseims_errors_are_understood_by_their_names_of_rfc_3920_and_without_a_cl
 }
 
 #[test]
+fn mongooseim_gives_a_state_up_after_five_seconds_and_its_next_stream_is_served() {
+    let verona = Verona::new(Rung::Secure);
+    let mut capulet = component(&verona.plane, US);
+    let listener = listener();
+    let identity = untrusted(THEM);
+    verona.plane.zone(THEM, &[at(listener.local_addr().unwrap())]);
+    let mut first = Named::initiate(&MONGOOSEIM, verona.plane.s2s(), (THEM, US), Some(&identity));
+    first.send_key("first");
+    let mut authoritative = Named::accept(&MONGOOSEIM, &listener, Some(&identity));
+    // The answer is late; the stream that waited for it says so and is gone.
+    first.peer.send(
+        "<stream:error><connection-timeout xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+         </stream:error></stream:stream>",
+    );
+    assert_eq!(first.peer.expect_end(), "</stream:stream>");
+    let mut second = Named::initiate(&MONGOOSEIM, verona.plane.s2s(), (THEM, US), Some(&identity));
+    second.send_key("second");
+    assert_eq!(authoritative.answer_check("invalid"), "first");
+    // The first key's answer says nothing about the second's.
+    assert_eq!(authoritative.answer_check("valid"), "second");
+    assert_eq!(second.key_answer().attr("type"), "valid");
+    second.peer.send(&from(THEM, "in"));
+    assert_eq!(capulet.element().attr("id"), "in");
+}
+
+#[test]
 fn openfire_closes_after_one_check_and_the_other_keys_are_asked_on_new_connections() {
     const KEYS: usize = 6;
     let verona = Verona::new(Rung::Verified);
