@@ -88,6 +88,8 @@ pub enum Validity {
     Expired,
     /// 2048 to 2049.
     NotYetValid,
+    /// 2020 to this second since 1970, for tests that wait for the end.
+    Until(u64),
 }
 
 /// Kind of key.
@@ -359,14 +361,16 @@ fn leaf_params(spec: CertSpec<'_>) -> CertificateParams {
 }
 
 fn dated(validity: Validity) -> CertificateParams {
+    let last_day = |year| date_time_ymd(year, 12, 31);
     let (from, to) = match validity {
-        Validity::Valid => (2020, 2049),
-        Validity::Expired => (2020, 2021),
-        Validity::NotYetValid => (2048, 2049),
+        Validity::Valid => (2020, last_day(2049)),
+        Validity::Expired => (2020, last_day(2021)),
+        Validity::NotYetValid => (2048, last_day(2049)),
+        Validity::Until(secs) => (2020, date_time_ymd(1970, 1, 1) + Duration::from_secs(secs)),
     };
     let mut params = CertificateParams::default();
     params.not_before = date_time_ymd(from, 1, 1);
-    params.not_after = date_time_ymd(to, 12, 31);
+    params.not_after = to;
     params
 }
 

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
 mod backends;
 mod components;
 mod inbound;

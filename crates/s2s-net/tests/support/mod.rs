@@ -5,6 +5,7 @@
 // `unwrap`, `expect` and panics are how a test fails.
 #![allow(missing_docs, unreachable_pub)]
 
+pub mod attacker;
 #[path = "../../../s2s-testkit/src/certs.rs"]
 #[allow(dead_code)]
 pub mod certs;

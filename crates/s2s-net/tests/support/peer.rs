@@ -105,6 +105,9 @@ impl Peer {
                 result => break result,
             }
         };
+        if matches!(&result, Err(error) if error.kind() == ErrorKind::Interrupted) {
+            return self.hear();
+        }
         if let Ok(len) = result {
             self.heard.push_str(std::str::from_utf8(&buffer[..len]).unwrap());
         }

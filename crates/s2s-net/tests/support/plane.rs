@@ -258,6 +258,12 @@ impl Plane {
         self.end();
     }
 
+    /// Drains and joins; answers with the last report of every shard.
+    pub fn ended(mut self) -> Vec<ShardReport> {
+        self.end();
+        self.shared.0.lock().unwrap().reports.values().cloned().collect()
+    }
+
     fn end(&mut self) {
         let Some(plane) = self.plane.take() else { return };
         plane.drain();
