@@ -297,6 +297,7 @@ impl Shard {
         // Threat A21: bytes sent in clear behind <starttls/> or <proceed/> would be read as if
         // they had come under TLS.
         if state.framer.pending() > 0 {
+            self.count(|counters| counters.tls_failures += 1);
             warn!(link = %link.id, peer = %link.peer, "clear text behind the STARTTLS negotiation: closed");
             state.broken = Some(OutboundFailure::TlsFailed);
             state.closing =
