@@ -39,37 +39,7 @@ fn a_header_leads_to_the_shard_of_its_domain_whole_or_byte_by_byte() {
 }
 
 #[test]
-fn clear_text_behind_starttls_ends_the_link() {
-    let identity = self_signed(CertSpec::for_dns(&["capulet.example"]));
-    let plane = Setup::new().identity("capulet.example", &identity).start();
-    let mut capulet = component(&plane, "capulet.example");
-    let mut peer = Peer::connect(plane.s2s());
-    peer.send(&header("montague.example", "capulet.example"));
-    peer.expect("</stream:features>");
-    let injected = message("romeo@montague.example", "juliet@capulet.example", "injected");
-    peer.send(&format!("{STARTTLS}{injected}"));
-    assert!(!peer.expect_end().contains("proceed"));
-    let mut honest = believed(&plane, "montague.example");
-    honest.send(&message("romeo@montague.example", "juliet@capulet.example", "honest"));
-    assert!(capulet.expect("</message>").contains("honest"));
-}
-
-#[test]
-fn nobody_outside_speaks_for_a_domain_of_ours() {
-    let plane = Setup::new().start();
-    let mut peer = Peer::connect(plane.s2s());
-    peer.send(&header("capulet.example", "capulet.example"));
-    assert!(peer.expect_end().contains("<invalid-from"));
-    let mut peer = believed(&plane, "montague.example");
-    peer.send("<db:result from='x.capulet.example' to='capulet.example'>key</db:result>");
-    let answer = peer.expect("db:result");
-    assert!(!answer.contains("valid"), "{answer}");
-    peer.send(&message("a@x.capulet.example", "juliet@capulet.example", "borrowed"));
-    assert!(peer.expect_end().contains("<invalid-from"));
-}
-
-#[test]
-fn a_flood_before_authentication_ends_with_policy_violation() {
+fn a15_a_flood_before_authentication_ends_with_policy_violation() {
     let plane = Setup::new().minimum(Rung::Verified).start();
     let attributes: String = (0..4_000).map(|n| format!(" a{n}=''")).collect();
     let namespaces: String = (0..500).map(|n| format!(" xmlns:p{n}='n'")).collect();
@@ -92,7 +62,7 @@ fn a_flood_before_authentication_ends_with_policy_violation() {
 }
 
 #[test]
-fn whoever_trickles_is_cut_by_the_deadline_of_its_phase() {
+fn a33_whoever_trickles_is_cut_by_the_deadline_of_its_phase() {
     let identity = self_signed(CertSpec::for_dns(&["capulet.example"]));
     let mut setup = Setup::new().identity("capulet.example", &identity).minimum(Rung::Verified);
     setup.settings.timeouts.negotiation_secs = 1;

@@ -55,20 +55,6 @@ fn a_key_that_is_refused_bounces_what_waits() {
 }
 
 #[test]
-fn a_domain_that_points_at_ourselves_ends_in_one_bounce() {
-    let plane = Setup::new().start();
-    let mut capulet = component(&plane, "capulet.example");
-    plane.zone("montague.example", &[at(plane.s2s())]);
-    capulet.send(&to_romeo("loop"));
-    let bounce = capulet.expect("</message>");
-    assert!(bounce.contains("<remote-server-not-found") && bounce.contains("loop"), "{bounce}");
-    capulet.send(&message("juliet@capulet.example", "nurse@capulet.example", "after"));
-    assert!(capulet.expect("</message>").contains("after"));
-    let totals = plane.wait_for("a report", |_| true);
-    assert_eq!(totals.links, 0, "no link was opened");
-}
-
-#[test]
 fn the_next_address_is_tried_when_one_refuses() {
     let plane = Setup::new().start();
     let mut capulet = component(&plane, "capulet.example");

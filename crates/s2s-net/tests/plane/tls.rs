@@ -10,7 +10,7 @@ use s2s_trust::{Roots, Rung};
 
 use crate::support::certs::{Authority, CertSpec, Issued, self_signed};
 use crate::support::peer::{tls_client_config, tls_server_config};
-use crate::support::plane::{At, Plane, at};
+use crate::support::plane::{Plane, at};
 use crate::support::*;
 
 struct Verona {
@@ -22,14 +22,11 @@ struct Verona {
 fn verona() -> Verona {
     let authority = Authority::new("Verona Root");
     let issue = |name: &str| authority.issue(CertSpec::for_dns(&[name]));
-    let (capulet, tybalt, montague) =
-        (issue("capulet.example"), issue("tybalt.example"), issue("montague.example"));
+    let (capulet, montague) = (issue("capulet.example"), issue("montague.example"));
     let mut setup = Setup::new().minimum(Rung::Trusted);
     setup.settings.roots = Arc::new(Roots::from_pem(authority.root_pem().as_bytes()).unwrap());
-    let tybalts = plane::component_entry("tybalt.example", "wherefore");
-    setup.settings.domains.push(tybalts);
-    let setup = setup.identity("capulet.example", &capulet).identity("tybalt.example", &tybalt);
-    Verona { plane: setup.start(), montague }
+    let plane = setup.identity("capulet.example", &capulet).start();
+    Verona { plane, montague }
 }
 
 fn external(peer: &mut Peer, from: &str) {
@@ -61,41 +58,6 @@ fn direct_tls_inbound_resumes_and_is_judged_again() {
     peer.send(&header("bank.example", "capulet.example"));
     assert!(!peer.expect("</stream:features>").contains("EXTERNAL"));
     assert_eq!(peer.client_tls().handshake_kind(), Some(HandshakeKind::Resumed));
-}
-
-#[test]
-fn outbound_resumption_never_carries_another_local_domain() {
-    let Verona { plane, montague } = verona();
-    let server = tls_server_config(&montague);
-    let montague = listener();
-    let place = At { direct: true, ..at(montague.local_addr().unwrap()) };
-    plane.zone("montague.example", &[place]);
-    let mut capulet = component(&plane, "capulet.example");
-    let mut tybalt = component(&plane, "tybalt.example");
-    let serve_tls = |kind: HandshakeKind| {
-        let mut peer = Peer::accept(&montague);
-        peer.tls_server(&server);
-        assert_eq!(peer.server_tls().handshake_kind(), Some(kind));
-        answer_header(&mut peer, DIALBACK_FEATURES, "d");
-        peer
-    };
-    let mut ids = 0;
-    for (from, kind) in [
-        ("capulet.example", HandshakeKind::Full),
-        ("tybalt.example", HandshakeKind::Full),
-        ("capulet.example", HandshakeKind::Resumed),
-    ] {
-        ids += 1;
-        let who = if from == "capulet.example" { &mut capulet } else { &mut tybalt };
-        who.send(&message(&format!("a@{from}"), "romeo@montague.example", &format!("t{ids}")));
-        let mut peer = serve_tls(kind);
-        accept_key(&mut peer, from, "montague.example");
-        assert!(peer.expect("</message>").contains(&format!("t{ids}")));
-        let shown = peer.server_tls().peer_certificates().unwrap()[0].clone();
-        assert!(shown.windows(from.len()).any(|part| part == from.as_bytes()));
-        peer.send("</stream:stream>");
-        peer.expect("</stream:stream>");
-    }
 }
 
 #[test]
