@@ -166,7 +166,7 @@ fn a37_crafted_elements_on_streams_we_open_end_them_and_nothing_else() {
     let mut number = 0;
     // Before the header, before the features, after STARTTLS was asked for, after the key.
     let openings: [&dyn Fn(&mut Peer); 4] = [
-        &|peer| drop(peer.expect("version='1.0'")),
+        &|peer| drop(peer.expect("<stream:stream")),
         &|peer| drop(answer_header(peer, "", "i")),
         &|peer| drop(answer_header(peer, STARTTLS_FEATURES, "i")),
         &|peer| drop(answer_header(peer, DIALBACK_FEATURES, "i")),

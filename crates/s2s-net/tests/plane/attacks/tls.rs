@@ -141,10 +141,24 @@ fn a20_without_tls_a_peer_gets_neither_a_key_nor_a_stanza() {
         let bounce = scene.bounced("secret", "remote-server-timeout");
         assert!(bounce.contains("<error type='cancel'>"), "{bounce}");
     }
+    // The version is removed with the offer: before 1.0 there was no STARTTLS to ask for.
+    let middle = listener();
+    scene.plane.zone("old.example", &[at(middle.local_addr().unwrap())]);
+    scene.capulet.send(&to_bob("old.example", "secret"));
+    let mut attacker = Peer::accept(&middle);
+    attacker.expect("<stream:stream");
+    attacker.expect(">");
+    attacker.send(
+        "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' \
+         xmlns:db='jabber:server:dialback' from='old.example' id='x'>",
+    );
+    assert_eq!(attacker.expect_end(), "</stream:stream>");
+    scene.bounced("secret", "remote-server-timeout");
     scene.honest_out();
+    drop(attacker);
     let counted = scene.end();
-    assert_eq!(counted.route(|route| route.gave_up), 4);
-    assert_eq!(counted.route(|route| route.bounced), 4);
+    assert_eq!(counted.route(|route| route.gave_up), 5);
+    assert_eq!(counted.route(|route| route.bounced), 5);
 }
 
 #[test]
@@ -158,6 +172,14 @@ fn a21_clear_text_behind_starttls_is_not_read_as_if_it_had_come_under_tls() {
         attacker.send_bytes(&[STARTTLS.as_bytes(), behind].concat()).unwrap();
         assert_eq!(attacker.expect_end(), "");
     }
+    // Header, request and injection in one segment; the header moves some of them to another shard.
+    for n in 0..8 {
+        let from = format!("m{n}.example");
+        let mut attacker = Peer::connect(scene.plane.s2s());
+        let stanza = from_bob(&from, "injected");
+        attacker.send(&format!("{}{STARTTLS}{stanza}", header(&from, "capulet.example")));
+        assert!(attacker.expect_end().ends_with("</stream:features>"));
+    }
     // In a segment of its own it is a broken handshake.
     let (mut attacker, _) = scene.stranger("montague.example");
     attacker.send(STARTTLS);
@@ -169,7 +191,7 @@ fn a21_clear_text_behind_starttls_is_not_read_as_if_it_had_come_under_tls() {
     assert_eq!(alert.first(), Some(&21), "an alert: {alert:?}");
     scene.honest();
     drop(attacker);
-    assert_eq!(scene.end().net(|net| net.tls_failures), 5);
+    assert_eq!(scene.end().net(|net| net.tls_failures), 13);
 }
 
 #[test]
