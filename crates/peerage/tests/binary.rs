@@ -55,6 +55,40 @@ fn run_with_a_bad_file_exits_1_and_makes_no_secret() {
 }
 
 #[test]
+fn a5_a_router_with_a_short_dialback_secret_does_not_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let secret = state.join("dialback.secret");
+    let file = directory.path().join("peerage.toml");
+    fs::write(
+        &file,
+        format!(
+            "[router]\nstate_dir = '{}'\n[[listen]]\naddress = \"127.0.0.1:0\"\n\
+             [[domain]]\nname = \"capulet.example\"\ncomponent = {{ secret = \"0123456789abcdef\" }}\n\
+             [trust]\nminimum = \"verified\"\n",
+            state.display()
+        ),
+    )
+    .unwrap();
+    // 31 bytes, one too few, and what somebody might type by hand.
+    for short in ["ab".repeat(31), "s3cr3t".to_owned(), String::new()] {
+        fs::write(&secret, format!("{short}\n")).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        let output = peerage(&["run", "--config", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(3), "{short:?}: {output:?}");
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        let named =
+            complaint.contains("dialback.secret") && complaint.contains("at least 32 bytes");
+        assert!(named, "{complaint}");
+        assert!(short.is_empty() || !complaint.contains(&short), "{complaint}");
+        assert_eq!(fs::read_to_string(&secret).unwrap(), format!("{short}\n"), "left as it was");
+    }
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let output = peerage(&["check", "--config", "/nowhere/peerage.toml"]);
     assert_eq!(output.status.code(), Some(1));
