@@ -115,6 +115,27 @@ fn a1_unsolicited_answers_are_dropped_and_counted() {
 }
 
 #[test]
+fn a1_an_answer_with_the_right_id_on_the_stream_that_asks_for_belief_is_dropped() {
+    let mut peer = tls(demands(Demand::Dialback));
+    peer.recv(&result("bank.example", "montague.example", "k"));
+    let id = peer.verify[0].stream_id.clone();
+    for (from, to) in [
+        ("bank.example", "montague.example"),
+        ("montague.example", "bank.example"),
+        ("other.example", "montague.example"),
+    ] {
+        peer.recv(&format!("<db:verify from='{from}' to='{to}' id='{id}' type='valid'/>"));
+        peer.recv(&format!("<db:result from='{from}' to='{to}' type='valid'/>"));
+    }
+    peer.expect("");
+    let dropped = peer.events.iter().filter(|event| matches!(event, Event::Unsolicited(_)));
+    assert_eq!(dropped.count(), 6);
+    assert!(peer.verified_pairs().is_empty() && !peer.is_open());
+    peer.recv("<message from='a@bank.example' to='b@montague.example'/>");
+    peer.expect_error("not-authorized");
+}
+
+#[test]
 fn a2_an_outcome_counts_for_exactly_the_pair_it_names() {
     let mut peer = tls(demands(Demand::Dialback));
     peer.recv(&result("xvictim.example", "montague.example", "k"));

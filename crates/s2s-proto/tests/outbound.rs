@@ -256,19 +256,30 @@ fn a39_a_broken_handshake_fails_the_pair() {
 }
 
 #[test]
-fn a34_a_redirection_is_a_failure_and_never_followed() {
-    let mut peer = Script::outbound(plain(false), demands(Demand::Dialback));
-    peer.authorize(pair("capulet.example", "montague.example"));
-    peer.recv(&header(ANSWER));
-    peer.recv(
-        "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>evil.example</see-other-host>\
-         </stream:error>",
-    );
-    let Some(OutboundFailure::PeerError(error)) = failed(&peer) else {
-        panic!("{:?}", peer.events)
+fn a34_a_redirection_is_a_failure_and_never_followed_before_tls_nor_after() {
+    let begun = |options| {
+        let mut peer = Script::outbound(options, demands(Demand::Dialback));
+        peer.authorize(pair("capulet.example", "montague.example"));
+        peer.recv(&header(ANSWER));
+        peer
     };
-    assert_eq!(error.condition, StreamCondition::SeeOtherHost);
-    assert!(matches!(peer.closed, Some(CloseReason::PeerFailed(_))));
+    let in_clear = begun(plain(false));
+    let over_tls = begun(direct(false));
+    let mut asked = begun(direct(false));
+    asked.recv(&features(DIALBACK));
+    for mut peer in [in_clear, over_tls, asked] {
+        peer.said();
+        peer.recv(
+            "<stream:error><see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>evil.example\
+             </see-other-host></stream:error>",
+        );
+        let Some(OutboundFailure::PeerError(error)) = failed(&peer) else {
+            panic!("{:?}", peer.events)
+        };
+        assert_eq!(error.condition, StreamCondition::SeeOtherHost);
+        assert!(matches!(peer.closed, Some(CloseReason::PeerFailed(_))));
+        peer.expect("</stream:stream>");
+    }
 }
 
 #[test]

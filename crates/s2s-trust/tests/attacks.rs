@@ -50,7 +50,7 @@ fn an_honest_certificate_proves_its_domain() {
 
 /// A6, CVE-2021-32919: the certificate of the stream was taken for any `db:result` on it.
 #[test]
-fn a_certificate_proves_only_the_domain_it_was_judged_for() {
+fn a6_a_certificate_proves_only_the_domain_it_was_judged_for() {
     let scene = Scene::new();
     let issued = scene.authority.issue(CertSpec::for_dns(&["a.example"]));
     assert!(scene.judge(&issued, "a.example").proves());
@@ -67,7 +67,7 @@ fn a_certificate_proves_only_the_domain_it_was_judged_for() {
 
 /// A7: the victim's public certificate is appended to the attacker's own good one.
 #[test]
-fn extra_victim_certificate_in_the_chain_proves_nothing() {
+fn a7_an_extra_certificate_of_the_victim_in_the_chain_proves_nothing() {
     let scene = Scene::new();
     let victim = scene.authority.issue(CertSpec::for_dns(&["victim.example"]));
     let mut attacker = scene.authority.issue(CertSpec::for_dns(&["attacker.example"]));
@@ -80,7 +80,7 @@ fn extra_victim_certificate_in_the_chain_proves_nothing() {
 
 /// A7, the other way round: a self-made leaf with the victim's chain behind it.
 #[test]
-fn a_self_made_leaf_in_front_of_a_good_chain_proves_nothing() {
+fn a7_a_self_made_leaf_in_front_of_a_good_chain_proves_nothing() {
     let scene = Scene::new();
     let mut forged =
         self_signed(CertSpec { cn: Some("x"), ..CertSpec::for_dns(&["victim.example"]) });
@@ -112,7 +112,7 @@ fn a_leaf_cannot_issue_for_the_victim() {
 
 /// A8: a self-signed certificate with the victim's name was good enough for EXTERNAL.
 #[test]
-fn a_self_signed_certificate_in_the_victims_name_proves_nothing() {
+fn a8_a_self_signed_certificate_in_the_victims_name_proves_nothing() {
     let scene = Scene::new();
     let judgement =
         scene.judge(&self_signed(CertSpec::for_dns(&["victim.example"])), "victim.example");
@@ -133,7 +133,7 @@ fn a_self_signed_certificate_in_the_victims_name_proves_nothing() {
 
 /// A9, CVE-2025-59154: `CN=` inside another field of the subject was read as a common name.
 #[test]
-fn a_common_name_proves_nothing_wherever_it_stands() {
+fn a9_a_common_name_proves_nothing_wherever_it_stands() {
     let scene = Scene::new();
     for (cn, ou) in [
         (Some("victim.example"), None),
@@ -152,7 +152,7 @@ fn a_common_name_proves_nothing_wherever_it_stands() {
 
 /// A10: a certificate for TLS clients, which authorities give out with fewer checks, authenticated a server.
 #[test]
-fn a_client_certificate_does_not_authenticate_a_server() {
+fn a10_a_client_certificate_does_not_authenticate_a_server() {
     let scene = Scene::new();
     for (eku, proves) in [
         (Eku::ServerOnly, true),
@@ -169,7 +169,7 @@ fn a_client_certificate_does_not_authenticate_a_server() {
 
 /// A27: TLS on the first leg hides a plain verify leg.
 #[test]
-fn a_plain_verify_leg_stays_verified() {
+fn a27_a_plain_verify_leg_stays_verified() {
     let evidence = Evidence {
         name: NameProof::Dialback { verify_leg_tls: false },
         channel: Channel::Tls,
@@ -185,7 +185,7 @@ fn a_plain_verify_leg_stays_verified() {
 
 /// A29: a resumed connection is judged again, and what was good at the first handshake may have ended.
 #[test]
-fn a_certificate_that_expired_since_the_first_handshake_no_longer_proves() {
+fn a29_a_certificate_that_expired_since_the_first_handshake_no_longer_proves() {
     let scene = Scene::new();
     let issued = scene.authority.issue(CertSpec::for_dns(&["capulet.example"]));
     let first = scene.judge(&issued, "capulet.example");
@@ -203,7 +203,7 @@ fn a_certificate_that_expired_since_the_first_handshake_no_longer_proves() {
 
 /// A38: another key or issuer for the same name is seen by its fingerprint.
 #[test]
-fn a_changed_certificate_has_another_fingerprint() {
+fn a38_a_changed_certificate_has_another_fingerprint() {
     let scene = Scene::new();
     let spec = CertSpec::for_dns(&["capulet.example"]);
     let (one, two) = (scene.authority.issue(spec), scene.authority.issue(spec));
@@ -221,7 +221,7 @@ fn the_fingerprint_is_sha_256() {
 
 /// A40: a second spelling must reach the same certificate and no other.
 #[test]
-fn spellings_of_a_domain_are_one_name_and_look_alikes_are_not() {
+fn a40_spellings_of_a_domain_are_one_name_and_look_alikes_are_not() {
     let scene = Scene::new();
     let issued =
         scene.authority.issue(CertSpec::for_dns(&["xn--bcher-kva.example", "example.com"]));
@@ -242,7 +242,7 @@ fn spellings_of_a_domain_are_one_name_and_look_alikes_are_not() {
 
 /// A36 seen from here: what the refused side is told holds nothing of anybody's certificate or name.
 #[test]
-fn refusals_name_no_domain() {
+fn a36_refusals_name_no_domain() {
     let scene = Scene::new();
     let issued = self_signed(CertSpec::for_dns(&["secret.example"]));
     let dialback = Evidence {

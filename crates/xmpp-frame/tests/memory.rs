@@ -110,7 +110,7 @@ fn flood_after(first: &[u8], unit: &[u8]) -> FrameError {
 }
 
 #[test]
-fn before_authentication_a_flood_ends_early_and_holds_little() {
+fn a15_before_authentication_a_flood_ends_early_and_holds_little() {
     let exceeded = FrameError::LimitExceeded;
     assert_eq!(flood_after(b"<a>", b"<a/>"), exceeded(Limit::Elements));
     assert_eq!(flood_after(b"", b"<a>"), exceeded(Limit::Depth));
@@ -133,6 +133,28 @@ fn before_authentication_a_flood_ends_early_and_holds_little() {
         })
         .collect();
     assert_eq!(flood_after(spread.as_bytes(), b"x"), exceeded(Limit::Namespaces));
+}
+
+#[test]
+fn a14_a_billion_laughs_cost_no_memory_in_any_place() {
+    let entities: String = (1..10)
+        .map(|n| format!("<!ENTITY lol{n} \"{}\">", format!("&lol{};", n - 1).repeat(10)))
+        .collect();
+    let laughs = format!("<!DOCTYPE lolz [<!ENTITY lol0 \"lol\">{entities}]><lolz>&lol9;</lolz>");
+    let dtd = FrameError::RestrictedXml(Restricted::Dtd);
+    for before in ["", "<?xml version='1.0'?>"] {
+        let unit = format!("{before}{laughs}");
+        let (error, peak, _) = flood(Framer::new(Limits::PRE_AUTH), unit.as_bytes());
+        assert_eq!(error, dtd);
+        assert!(peak < 64 * 1024, "{peak} bytes were held");
+    }
+    for before in [&b""[..], b"<a>", b"<a><b c='d'>"] {
+        assert_eq!(flood_after(before, laughs.as_bytes()), dtd);
+    }
+    // An entity that nobody could have declared.
+    let entity = FrameError::RestrictedXml(Restricted::Entity);
+    assert_eq!(flood_after(b"<a>", b"&lol9;"), entity);
+    assert_eq!(flood_after(b"<a b='", b"&lol9;"), entity);
 }
 
 #[test]

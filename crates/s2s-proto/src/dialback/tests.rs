@@ -41,7 +41,7 @@ fn the_hash_of_the_secret_is_used_in_hexadecimal() {
 }
 
 #[test]
-fn a_key_is_bound_to_both_domains_and_the_stream() {
+fn a4_a_key_is_bound_to_both_domains_and_the_stream() {
     // A4: a key relayed to another domain, or from another stream, is worth nothing.
     let secret = Secret::new(&[7; 32]).unwrap();
     let key = secret.key("montague.example", "capulet.example", "S1");
@@ -55,13 +55,13 @@ fn a_key_is_bound_to_both_domains_and_the_stream() {
 }
 
 #[test]
-fn a_short_secret_is_refused() {
+fn a5_a_short_secret_is_refused() {
     assert_eq!(Secret::new(&[1; 31]).unwrap_err(), SecretTooShort);
     assert!(Secret::new(&[1; 32]).unwrap().with_previous(&[2; 31]).is_err());
 }
 
 #[test]
-fn after_a_rotation_keys_of_the_old_secret_still_check() {
+fn a5_after_a_rotation_keys_of_the_old_secret_still_check() {
     // A5: rotate while a hundred verifications are pending; all succeed.
     let old = Secret::new(&[1; 32]).unwrap();
     let keys: Vec<String> = (0..100)
@@ -77,6 +77,19 @@ fn after_a_rotation_keys_of_the_old_secret_still_check() {
 }
 
 #[test]
+fn a3_a_wrong_number_dials_nobody() {
+    // CVE-2016-0756: the characters of id and domain are the same in the same order, split elsewhere.
+    let secret = Secret::new(&[7; 32]).unwrap();
+    let text = "Sjabber.example";
+    let key = secret.key("bber.example", "capulet.example", "Sja");
+    assert!(secret.check("bber.example", "capulet.example", "Sja", &key));
+    for (id, domain) in (1..text.len()).map(|at| text.split_at(at)).filter(|(id, _)| *id != "Sja") {
+        assert!(!secret.check(domain, "capulet.example", id, &key), "{id} {domain}");
+        assert_ne!(secret.key(domain, "capulet.example", id), key);
+    }
+}
+
+#[test]
 fn the_secret_is_never_printed() {
     let printed = format!("{:?}", Secret::new(&[b's'; 40]).unwrap());
     assert!(!printed.contains("ssss"), "{printed}");
@@ -85,7 +98,7 @@ fn the_secret_is_never_printed() {
 proptest! {
     /// A3, the wrong number attack: no other split of the same characters into domain and id gives the same key.
     #[test]
-    fn no_split_of_the_same_text_gives_the_same_key(text in "[a-z.]{4,24}", cut_a in 1usize..20, cut_b in 1usize..20) {
+    fn a3_no_split_of_the_same_text_gives_the_same_key(text in "[a-z.]{4,24}", cut_a in 1usize..20, cut_b in 1usize..20) {
         let secret = Secret::new(&[9; 32]).unwrap();
         let (cut_a, cut_b) = (cut_a.min(text.len() - 1), cut_b.min(text.len() - 1));
         prop_assume!(cut_a != cut_b);

@@ -62,7 +62,7 @@ fn what_an_attacker_puts_into_attributes_stays_text() {
 }
 
 #[test]
-fn a_large_stanza_has_a_small_bounce_without_its_payload() {
+fn a35_a_large_stanza_has_a_small_bounce_without_its_payload() {
     let body = "x".repeat(512 * 1024);
     let xml = format!(
         "<message from='juliet@capulet.example/balcony' to='romeo@montague.example' id='1'><body>{body}</body></message>"

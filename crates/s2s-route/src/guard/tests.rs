@@ -22,7 +22,7 @@ fn public_addresses_are_dialled() {
 }
 
 #[test]
-fn special_addresses_are_refused_by_default() {
+fn a25_special_addresses_are_refused_by_default() {
     use SpecialUse::*;
     let table = [
         ("0.0.0.0", Unspecified),
@@ -96,7 +96,7 @@ fn neighbours_of_special_blocks_are_public() {
 }
 
 #[test]
-fn low_ports_belong_to_other_protocols() {
+fn a25_low_ports_belong_to_other_protocols() {
     for (port, allowed) in [
         (0, false),
         (22, false),

@@ -259,7 +259,7 @@ fn hosted_domains_are_served_by_their_component_or_bounce() {
 }
 
 #[test]
-fn foreign_traffic_is_not_relayed() {
+fn a31_foreign_traffic_is_not_relayed() {
     let mut shard = Shard::established();
     let xml = "<message from='romeo@montague.example' to='prince@verona.example' id='9'/>";
     assert!(
@@ -271,7 +271,7 @@ fn foreign_traffic_is_not_relayed() {
 }
 
 #[test]
-fn a_domain_that_points_at_us_gets_one_error_and_no_connection() {
+fn a31_a_domain_that_points_at_us_gets_one_error_and_no_connection() {
     let guard = Guard { own_listeners: vec!["8.8.8.1:5269".parse().unwrap()], ..Guard::default() };
     let mut shard = Shard::new(RouteConfig { guard, ..config() });
     shard.says("1");

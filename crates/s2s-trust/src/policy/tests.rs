@@ -63,7 +63,7 @@ fn the_narrowest_remote_wins_then_the_narrowest_local() {
 
 /// Attack A40: another spelling as another policy key.
 #[test]
-fn every_spelling_of_a_domain_hits_one_rule() {
+fn a40_every_spelling_of_a_domain_hits_one_rule() {
     let policy =
         Policy::new(Rung::Trusted, vec![rule("*", "Bücher.Example.", Rung::Verified)]).unwrap();
     for spelling in
@@ -75,6 +75,14 @@ fn every_spelling_of_a_domain_hits_one_rule() {
             "{spelling}"
         );
     }
+    let policy =
+        Policy::new(Rung::Trusted, vec![rule("*", "example.com", Rung::Verified)]).unwrap();
+    for spelling in ["EXAMPLE.com", "example.com.", "Example.Com."] {
+        let decision = decide(&policy, "capulet.example", spelling);
+        assert_eq!(decision, (Rung::Verified, Some(0)), "{spelling}");
+    }
+    // Cyrillic е.
+    assert_eq!(decide(&policy, "capulet.example", "\u{435}xample.com"), (Rung::Trusted, None));
     let twice = vec![
         rule("*", "bücher.example", Rung::Verified),
         rule("*", "xn--bcher-kva.example", Rung::Secure),

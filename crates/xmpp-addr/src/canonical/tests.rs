@@ -15,7 +15,7 @@ fn refusal(text: &str) -> AddrError {
 }
 
 #[test]
-fn all_spellings_of_one_name_have_one_form() {
+fn a40_all_spellings_of_one_name_have_one_form() {
     let spellings = [
         "bücher.capulet.example",
         "BÜCHER.Capulet.EXAMPLE",

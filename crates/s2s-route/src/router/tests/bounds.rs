@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_full_queue_bounces_the_newest() {
+fn a17_a_full_queue_bounces_the_newest() {
     let limits = RouteLimits { queue_parcels: 2, ..RouteLimits::default() };
     let mut shard = Shard::new(RouteConfig { limits, ..config() });
     shard.says("1");
@@ -13,7 +13,7 @@ fn a_full_queue_bounces_the_newest() {
 
 /// Threat A24.
 #[test]
-fn ten_thousand_keys_on_one_stream_cost_few_connections() {
+fn a24_ten_thousand_keys_on_one_stream_cost_few_connections() {
     let mut shard = Shard::new(config());
     for n in 0..10_000 {
         let pair = DomainPair::new(domain(&format!("r{n}.example")), domain("capulet.example"));

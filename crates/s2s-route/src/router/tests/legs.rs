@@ -76,7 +76,7 @@ fn an_error_the_authoritative_server_says_is_the_answer() {
 /// Threat A24: whoever sends many keys in another's name must not make that other end our stream with `policy-violation`,
 /// which would let our stanzas to it rest too.
 #[test]
-fn one_link_without_a_pair_is_asked_for_few_keys() {
+fn a24_one_link_without_a_pair_is_asked_for_few_keys() {
     let mut shard = Shard::new(config());
     for n in 0..20 {
         shard.verify(&format!("s{n}"));
@@ -158,7 +158,7 @@ fn a_pair_authorised_on_a_link_is_the_slots_own_or_nothing() {
 
 /// Threat A32.
 #[test]
-fn nobody_outside_is_asked_about_a_domain_of_ours() {
+fn a32_nobody_outside_is_asked_about_a_domain_of_ours() {
     let mut shard = Shard::new(config());
     let mut request = request("s");
     request.pair = DomainPair::new(domain("capulet.example"), domain("capulet.example"));
