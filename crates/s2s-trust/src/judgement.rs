@@ -41,7 +41,12 @@ impl From<CertificateJudgement> for CertificateFacts {
 
 impl fmt::Display for CertificateJudgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.chain, self.name)
+        // What is right with a certificate that does not prove is no help to who has to mend it.
+        match (self.chain.is_trusted(), matches!(self.name, NameVerdict::Match(_))) {
+            (true, _) => write!(f, "{}", self.name),
+            (false, true) => write!(f, "{}", self.chain),
+            (false, false) => write!(f, "{}; {}", self.chain, self.name),
+        }
     }
 }
 
