@@ -8,8 +8,8 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use rustls::pki_types::ServerName;
 use s2s_proto::{
-    CloseReason, Event, HowAuthorized, Input, Millis, OutboundFailure, Output, Phase,
-    RefusedBecause, StreamCondition, StreamError, TlsPeer,
+    CertificateAnswer, CloseReason, Demand, Event, HowAuthorized, Input, Millis, OutboundFailure,
+    Output, Phase, RefusedBecause, StreamCondition, StreamError, TlsPeer,
 };
 use s2s_route::{Action, Attachment, LinkEnd, OutboundEvent, Parcel, VerifyTicket};
 use tracing::{debug, info, warn};
@@ -289,6 +289,9 @@ impl Shard {
                 Side::Federation => self.judge(now, direction, &state.facts, &pair),
                 Side::Backend => self.judge_backend(direction, link.peer, &state.facts, &pair),
             };
+            if direction == Direction::Out && judgement.demand == Ok(Demand::Certificate) {
+                log_unproved(link, &pair, &judgement.certificate);
+            }
             state.stream.handle(now, Input::Judged(pair, judgement));
         }
     }
@@ -540,6 +543,13 @@ fn hint(failure: &OutboundFailure) -> &'static str {
         | OutboundFailure::Protocol(_)
         | OutboundFailure::TimedOut(_)
         | OutboundFailure::ConnectionLost => "see its log",
+    }
+}
+
+/// What is wrong with the certificate of a peer that policy demands one of: the failure that follows names no reason.
+fn log_unproved(link: &Link, pair: &DomainPair, certificate: &CertificateAnswer) {
+    if let CertificateAnswer::Fails(reason) = certificate {
+        info!(link = %link.id, peer = %link.peer, %pair, %reason, "the peer's certificate proves nothing");
     }
 }
 

@@ -174,10 +174,36 @@ fn a_certificate_in_the_clear_is_no_proof() {
 fn a_certificate_that_policy_demands_cannot_be_replaced_by_a_key() {
     let mut peer = tls(fails(Demand::Certificate, "certificate expired"));
     peer.recv(&result("capulet.example", "montague.example", "k"));
-    let said = peer.expect_part("<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
-    assert!(said.contains("certificate expired") && said.ends_with("</stream:stream>"));
-    assert_eq!(peer.closed, Some(CloseReason::Finished));
+    peer.expect(&refused("not-authorized", "a valid certificate is required: certificate expired"));
+    assert!(matches!(peer.closed, Some(CloseReason::Failed(_))));
     assert!(peer.verify.is_empty());
+}
+
+/// What most servers log: of a dialback error they keep no text.
+fn refused(condition: &str, text: &str) -> String {
+    const NS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+    format!(
+        "<stream:error><{condition} xmlns='{NS}'/><text xmlns='{NS}' xml:lang='en'>{text}</text></stream:error>\
+         </stream:stream>"
+    )
+}
+
+#[test]
+fn a_refusal_that_the_peer_can_mend_costs_no_other_pair() {
+    let mut peer = tls(Box::new(|pair| {
+        let answer = if pair.sender().as_str() == "capulet.example" {
+            CertificateAnswer::Proves
+        } else {
+            CertificateAnswer::Fails("the certificate does not name this domain".into())
+        };
+        Judgement::demands(Demand::Certificate).with_certificate(answer)
+    }));
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    peer.expect(&answer("valid"));
+    peer.recv(&result("verona.example", "montague.example", "k"));
+    let said = peer.expect_part("<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
+    assert!(said.contains("does not name this domain"), "{said}");
+    assert!(peer.closed.is_none() && peer.is_open());
 }
 
 #[test]
@@ -185,7 +211,7 @@ fn a27_both_legs_need_tls_where_policy_says_so() {
     let mut peer = tls(demands(Demand::DialbackOverTls));
     peer.recv(&result("capulet.example", "montague.example", "k"));
     peer.verified("capulet.example", "montague.example", VerifyOutcome::Valid { leg_tls: false });
-    peer.expect_part("<policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
+    peer.expect(&refused("policy-violation", "TLS is required on the authoritative server too"));
     assert!(peer.verified_pairs().is_empty() && !peer.is_open());
 
     let mut peer = tls(demands(Demand::Dialback));

@@ -221,10 +221,13 @@ fn a19_nothing_is_authenticated_before_the_tls_that_is_required() {
     peer.recv(&auth(CAPULET_64));
     peer.expect(&format!("<failure xmlns='{SASL}'><encryption-required/></failure>"));
     peer.recv("<db:result from='capulet.example' to='montague.example'>abc</db:result>");
-    let said =
-        peer.expect_part("<db:result from='montague.example' to='capulet.example' type='error'>");
-    assert!(said.contains("<policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"));
+    let said = peer.expect_part("<stream:error><policy-violation ");
+    assert!(said.contains("TLS is required before dialback"), "{said}");
     assert!(peer.verify.is_empty());
+
+    let mut peer = Script::inbound(demands(Demand::DialbackOverTls));
+    peer.recv(&header(OPENING));
+    peer.said();
     peer.recv("<message from='a@capulet.example' to='b@montague.example'/>");
     peer.expect_error("not-authorized");
 }

@@ -208,7 +208,9 @@ fn a_certificate_that_does_not_prove_the_peer_ends_what_policy_forbids() {
             .with_certificate(CertificateAnswer::Fails("old".into()))
     });
     let mut peer = over_tls(judge, false, &format!("{EXTERNAL}{DIALBACK}"));
-    peer.expect("</stream:stream>");
+    // The peer's administrator reads it in its log.
+    let said = peer.expect_part("<stream:error><not-authorized ");
+    assert!(said.contains("a valid certificate is required: old"), "{said}");
     assert_eq!(failed(&peer), Some(OutboundFailure::NotTrusted));
     assert_eq!(peer.closed, Some(CloseReason::Outbound(OutboundFailure::NotTrusted)));
     let peer =
@@ -497,7 +499,8 @@ fn a39_a_version_that_was_removed_on_the_way_does_not_lower_the_demand() {
     peer.authorize(pair("capulet.example", "montague.example"));
     peer.said();
     peer.recv(&header("from='montague.example' to='capulet.example' id='S1'"));
-    peer.expect("</stream:stream>");
+    let said = peer.expect_part("<stream:error><policy-violation ");
+    assert!(said.contains("TLS is required and was not offered"), "{said}");
     assert_eq!(failed(&peer), Some(OutboundFailure::TlsNotOffered));
 }
 

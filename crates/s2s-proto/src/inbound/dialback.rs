@@ -129,13 +129,12 @@ impl Open {
                     "no certificate was presented".into()
                 }
             };
-            self.refuse(
+            return self.refuse(
                 wiring,
                 &pair,
                 DialbackCondition::NotAuthorized,
                 RefusedBecause::CertificateRequired(reason),
-            )?;
-            return if self.carries_nothing() { Err(close_politely(wiring)) } else { Ok(()) };
+            );
         }
         // RFC 6120 §5.3.1 and XEP-0220 §2.5: TLS is mandatory and was not negotiated.
         if demand == Demand::DialbackOverTls && !self.channel.is_tls() {
@@ -321,8 +320,8 @@ impl Open {
         self.refuse(wiring, pair, DialbackCondition::Forbidden, RefusedBecause::DialbackInvalid)
     }
 
-    /// A dialback error, or a stream error towards a peer from before 1.0 that has nothing else on this stream: such
-    /// servers know no `type='error'` (XEP-0220 §2.5).
+    /// A dialback error; or a stream error on a stream that carries nothing else, towards a peer from before 1.0, which knows no
+    /// `type='error'` (XEP-0220 §2.5), and where its administrator has to read why.
     fn refuse(
         &mut self,
         wiring: &mut Wiring,
@@ -331,8 +330,11 @@ impl Open {
         why: RefusedBecause,
     ) -> Result<(), Stop> {
         let text = reason_text(&why);
+        // COMPAT(Prosody <= 0.12, ejabberd <= 23.01): of a dialback error they log that dialback failed and nothing of its text,
+        // of a stream error all. Where nothing else is lost with the stream, the administrator who can mend it is told.
+        let stream_error = !self.version_1 || is_for_the_peer_to_mend(&why);
         wiring.out.event(Event::PairRefused { pair: pair.clone(), why });
-        if !self.version_1 && self.carries_nothing() {
+        if stream_error && self.carries_nothing() {
             let condition = stream_condition(condition);
             return Err(match text {
                 Some(text) => StreamError::with_text(condition, text).into(),
@@ -360,7 +362,11 @@ fn close_politely(wiring: &mut Wiring) -> Stop {
 fn reason_text(why: &RefusedBecause) -> Option<String> {
     match why {
         RefusedBecause::TlsRequired => Some("TLS is required before dialback".into()),
-        RefusedBecause::LegNotTls => Some("TLS is required on the authoritative server too".into()),
+        // A leg that could not have TLS at all fails by policy before the key is asked.
+        RefusedBecause::LegNotTls
+        | RefusedBecause::DialbackFailed(DialbackCondition::PolicyViolation) => {
+            Some("TLS is required on the authoritative server too".into())
+        }
         RefusedBecause::CertificateRequired(reason) => {
             Some(format!("a valid certificate is required: {reason}"))
         }
@@ -373,6 +379,18 @@ fn reason_text(why: &RefusedBecause) -> Option<String> {
         | RefusedBecause::TooManyPending
         | RefusedBecause::ExternalRefused => None,
     }
+}
+
+/// What lacks is TLS or a certificate: no other key helps the pair, and none of its streams will do better before that.
+fn is_for_the_peer_to_mend(why: &RefusedBecause) -> bool {
+    matches!(
+        why,
+        RefusedBecause::TlsRequired
+            | RefusedBecause::LegNotTls
+            | RefusedBecause::DialbackFailed(DialbackCondition::PolicyViolation)
+            | RefusedBecause::CertificateRequired(_)
+            | RefusedBecause::Policy(_)
+    )
 }
 
 /// RFC 3920 §8.3 used stream errors where XEP-0220 has dialback errors.

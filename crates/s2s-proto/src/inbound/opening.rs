@@ -155,7 +155,9 @@ impl AwaitingJudgement {
         let (error, why) = match refusal {
             // RFC 6120 §4.9.3.6: the `to` of the header is not served here.
             Refusal::UnknownHost => {
-                (StreamCondition::HostUnknown.into(), RefusedBecause::UnknownHost)
+                let text = "the domain in 'to' is not served here";
+                let error = StreamError::with_text(StreamCondition::HostUnknown, text);
+                (error, RefusedBecause::UnknownHost)
             }
             // RFC 6120 §4.9.3.9: nobody else speaks for our domains.
             Refusal::OurOwnDomain => {

@@ -18,6 +18,7 @@ use crate::event::{
     CloseReason, DialbackCondition, Input, OutboundFailure, Output, TlsState, VerifyRequest,
 };
 use crate::header::{CLOSE_TAG, OpeningTag};
+use crate::judge::CertificateAnswer;
 use crate::outbox::Outbox;
 use crate::time::Millis;
 use crate::timers::{Phase, Timeouts};
@@ -96,6 +97,8 @@ struct Wiring {
 enum Stop {
     /// The peer broke the protocol (or we did): say so, then close.
     Error(StreamError),
+    /// Policy does not let us use this peer: say why, then close; every open request fails like this.
+    Refused(OutboundFailure, StreamError),
     /// Close our direction and the transport; every open request fails like this.
     Failed(OutboundFailure, CloseReason),
 }
@@ -113,6 +116,18 @@ impl From<StreamCondition> for Stop {
 }
 
 impl Stop {
+    /// The certificate the peer showed is not what policy demands. XEP-0178 has the initiating server close without a word;
+    /// then the peer's administrator, who alone can mend it, never learns.
+    fn not_trusted(certificate: &CertificateAnswer) -> Self {
+        let reason = match certificate {
+            CertificateAnswer::Fails(text) => text,
+            CertificateAnswer::NoneShown | CertificateAnswer::Proves => "none was presented",
+        };
+        let text = format!("a valid certificate is required: {reason}");
+        let error = StreamError::with_text(StreamCondition::NotAuthorized, text);
+        Self::Refused(OutboundFailure::NotTrusted, error)
+    }
+
     /// The stream could not do what it was opened for.
     fn outbound(failure: OutboundFailure) -> Self {
         Self::Failed(failure.clone(), CloseReason::Outbound(failure))
@@ -211,6 +226,12 @@ impl OutboundStream {
 
     fn stop(&mut self, speaks: bool, stop: Stop) {
         let (failure, reason) = match stop {
+            Stop::Refused(failure, error) => {
+                if speaks {
+                    self.wiring.out.write(|text| error.write(text));
+                }
+                (failure.clone(), CloseReason::Outbound(failure))
+            }
             Stop::Error(error) => {
                 if speaks {
                     self.wiring.out.write(|text| error.write(text));

@@ -8,7 +8,7 @@ use super::requests::{Authorized, Sent, verify_failed};
 use super::states::{Authentication, AwaitingSasl, Ready, State, TlsInvitation};
 use super::{Stop, Wiring, impossible};
 use crate::dialback_wire::{Answer, Dialback, write_result_key, write_verify_key};
-use crate::error::StreamCondition;
+use crate::error::{StreamCondition, StreamError};
 use crate::event::{
     DialbackCondition, Event, HowAuthorized, OutboundFailure, Output, UnsolicitedKind,
     VerifyOutcome, VerifyRequest,
@@ -92,13 +92,21 @@ impl Ready {
             return Ok(ask_for_tls(wiring, now, TlsInvitation::Uninvited));
         }
         if needs_tls && !self.channel.is_tls() {
-            return self.fail_pair(wiring, now, pair, OutboundFailure::TlsNotOffered);
+            let text = "TLS is required and was not offered";
+            let error = StreamError::with_text(StreamCondition::PolicyViolation, text);
+            return self.refuse_pair(
+                wiring,
+                now,
+                pair,
+                Stop::Refused(OutboundFailure::TlsNotOffered, error),
+            );
         }
         let certificate_proves =
             self.channel.is_tls() && judgement.certificate == CertificateAnswer::Proves;
         // A39: no weaker way is tried when the demanded one fails.
         if demand == Demand::Certificate && !certificate_proves {
-            return self.fail_pair(wiring, now, pair, OutboundFailure::NotTrusted);
+            let stop = Stop::not_trusted(&judgement.certificate);
+            return self.refuse_pair(wiring, now, pair, stop);
         }
         if self.external_is_next(wiring, &pair) {
             wiring.out.write(|out| sasl::write_auth(pair.sender(), out));
@@ -254,9 +262,22 @@ impl Ready {
         pair: DomainPair,
         failure: OutboundFailure,
     ) -> Result<State, Stop> {
-        wiring.out.event(Event::PairFailed { pair, failure: failure.clone() });
+        self.refuse_pair(wiring, now, pair, Stop::outbound(failure))
+    }
+
+    /// As [`Ready::fail_pair`]; a stream that is left without use ends with `stop`.
+    fn refuse_pair(
+        self,
+        wiring: &mut Wiring,
+        now: Millis,
+        pair: DomainPair,
+        stop: Stop,
+    ) -> Result<State, Stop> {
+        if let Stop::Failed(failure, _) | Stop::Refused(failure, _) = &stop {
+            wiring.out.event(Event::PairFailed { pair, failure: failure.clone() });
+        }
         if wiring.requests.is_idle() {
-            return Err(Stop::outbound(failure));
+            return Err(stop);
         }
         self.advance(wiring, now)
     }
