@@ -5,18 +5,18 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::certificates::{self, Identity};
-use crate::matrix::Rung;
+use crate::certificates::Identity;
+use crate::matrix::{Proof, Rung};
 use crate::party::Party;
-use crate::process::{self, Process};
+use crate::process::{Log, Process};
 use crate::stage::{
     C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_ADDRESS, PEER_DOMAIN,
-    ROUTER_ADDRESS, S2S_PORT, Stage,
+    ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
 };
 
 /// Where Debian's ejabberd and its libraries are.
@@ -25,7 +25,8 @@ const ERLANG_LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 /// A running ejabberd.
 pub struct Server {
     process: Process,
-    log: PathBuf,
+    /// Its log, at level info.
+    pub log: Log,
 }
 
 impl Server {
@@ -33,11 +34,15 @@ impl Server {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start_peer(stage: &Stage, rung: Rung) -> Result<Self> {
+    pub fn start_peer(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
         let folder = stage.folder("ejabberd-peer")?;
-        let listeners = listener(PEER_ADDRESS, C2S_PORT, "ejabberd_c2s")
+        let mut listeners = listener(PEER_ADDRESS, C2S_PORT, "ejabberd_c2s")
             + &listener(PEER_ADDRESS, S2S_PORT, "ejabberd_s2s_in");
-        let text = configuration(stage, rung, &folder, PEER_DOMAIN, PEER_DOMAIN, &listeners)?;
+        if identity.is_some() {
+            listeners += &listener(PEER_ADDRESS, S2S_TLS_PORT, "ejabberd_s2s_in");
+            listeners += "    tls: true\n";
+        }
+        let text = configuration(stage, rung, identity, &folder, PEER_DOMAIN, &listeners)?;
         let ports = [C2S_PORT, S2S_PORT].map(|port| SocketAddr::from((PEER_ADDRESS, port)));
         let server = Server::start(stage, "ejabberd-peer", &folder, &text, &ports)?;
         Party::register(ports[0], PEER_DOMAIN)?;
@@ -48,7 +53,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start_router(stage: &Stage, rung: Rung) -> Result<Self> {
+    pub fn start_router(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
         let folder = stage.folder("ejabberd-router")?;
         let component = format!(
             "    access: all\n    shaper: none\n    hosts:\n      {COMPONENT_DOMAIN}:\n        \
@@ -57,8 +62,7 @@ impl Server {
         let listeners = listener(ROUTER_ADDRESS, S2S_PORT, "ejabberd_s2s_in")
             + &listener(ROUTER_ADDRESS, COMPONENT_PORT, "ejabberd_service")
             + &component;
-        let host = "capulet.example";
-        let text = configuration(stage, rung, &folder, host, COMPONENT_DOMAIN, &listeners)?;
+        let text = configuration(stage, rung, identity, &folder, "capulet.example", &listeners)?;
         let ports = [S2S_PORT, COMPONENT_PORT].map(|port| SocketAddr::from((ROUTER_ADDRESS, port)));
         Server::start(stage, "ejabberd-router", &folder, &text, &ports)
     }
@@ -81,24 +85,34 @@ impl Server {
     ///
     /// # Errors
     /// When they were not.
-    pub fn check_rung(&self, rung: Rung) -> Result<()> {
-        let shown = if rung == Rung::Trusted { "EXTERNAL" } else { "dialback" };
-        process::wait_for_line(
-            &self.log,
-            &format!(
-                "Accepted outbound s2s {shown} authentication {PEER_DOMAIN} -> {COMPONENT_DOMAIN}"
+    pub fn check_rung(&self, rung: Rung, router_proves_by: Proof) -> Result<Vec<String>> {
+        let peer_proves_by = if rung == Rung::Trusted { Proof::External } else { Proof::Dialback };
+        let seen = vec![
+            format!(
+                "Accepted outbound s2s {peer_proves_by} authentication {PEER_DOMAIN} -> {COMPONENT_DOMAIN}"
             ),
-        )?;
-        // COMPAT(ejabberd 23.01): it refuses a serverAuth-only certificate of a server that connects, and takes dialback then.
-        process::wait_for_line(
-            &self.log,
-            &format!(
-                "Accepted inbound s2s dialback authentication {COMPONENT_DOMAIN} -> {PEER_DOMAIN}"
+            // COMPAT(ejabberd 23.01): it refuses a serverAuth-only certificate of a server that connects, and takes dialback then.
+            format!(
+                "Accepted inbound s2s {router_proves_by} authentication {COMPONENT_DOMAIN} -> {PEER_DOMAIN}"
             ),
-        )?;
-        let encrypted = fs::read_to_string(&self.log)?.contains("(tls|");
+        ];
+        for words in &seen {
+            self.log.line(words)?;
+        }
+        let encrypted = self.log.text()?.contains("(tls|");
         ensure!(encrypted == (rung != Rung::Verified), "TLS was used: {encrypted}");
-        Ok(())
+        Ok(seen)
+    }
+
+    /// Name and version, as its log says them.
+    ///
+    /// # Errors
+    /// When the log says none.
+    pub fn version(&self) -> Result<String> {
+        let line = self.log.line(" is started in the node ")?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let at = words.iter().position(|word| *word == "ejabberd").context("no version")?;
+        Ok(words[at..at + 2].join(" "))
     }
 
     fn start(
@@ -122,7 +136,7 @@ impl Server {
             .arg(format!("\"{}\"", folder.join("database").display()))
             .args(["-s", "ejabberd"]);
         let process = Process::start(title, command, &folder.join("console.log"), ports)?;
-        Ok(Server { process, log })
+        Ok(Server { process, log: Log::new(log) })
     }
 }
 
@@ -130,30 +144,26 @@ fn listener(address: Ipv4Addr, port: u16, module: &str) -> String {
     format!("  -\n    ip: \"{address}\"\n    port: {port}\n    module: {module}\n")
 }
 
-/// `host` is the server's own domain, `certified` the one that federates.
 fn configuration(
     stage: &Stage,
     rung: Rung,
+    identity: Option<&Identity>,
     folder: &Path,
     host: &str,
-    certified: &str,
     listeners: &str,
 ) -> Result<String> {
-    let demands = match rung {
-        Rung::Verified => "s2s_use_starttls: false\n".to_owned(),
-        Rung::Secure => {
-            let identity = certificates::self_signed(certified, folder)?;
-            format!("s2s_use_starttls: required\n{}", certificate_file(&identity, folder)?)
-        }
-        Rung::Trusted => {
-            let identity = stage.authority().issue(certified, folder)?;
-            format!(
-                "s2s_use_starttls: required\nca_file: \"{}\"\n{}",
-                stage.authority_file().display(),
-                certificate_file(&identity, folder)?
-            )
-        }
-    };
+    let mut demands = match rung {
+        Rung::Verified => "s2s_use_starttls: optional\n",
+        Rung::Secure | Rung::Trusted => "s2s_use_starttls: required\n",
+    }
+    .to_owned();
+    match identity {
+        Some(identity) => demands += &certificate_file(identity, folder)?,
+        None => demands = "s2s_use_starttls: false\n".to_owned(),
+    }
+    if rung == Rung::Trusted {
+        demands += &format!("ca_file: \"{}\"\n", stage.authority_file().display());
+    }
     Ok(format!(
         "hosts:\n  - {host}\nloglevel: info\nlog_rotate_count: 0\n{demands}\
          auth_password_format: plain\nregistration_timeout: infinity\n\

@@ -22,13 +22,16 @@ pub mod peer;
 pub mod peerage;
 pub mod process;
 pub mod prosody;
+pub mod record;
+pub mod refusals;
 pub mod router;
 pub mod stage;
 pub mod wire;
 pub mod xml;
 
-pub use matrix::{Cell, Direction, Rung, Transport};
+pub use matrix::{Cell, Certificate, Direction, Proof, Rung, Transport};
 pub use party::Party;
 pub use peer::{Peer, Software};
+pub use record::Record;
 pub use router::Router;
 pub use stage::Stage;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::record::Record;
 use crate::stage::{DNS_ADDRESS, PEER_ADDRESS, ROUTER_ADDRESS, Stage};
 use crate::{peerage, process};
 
@@ -32,6 +33,14 @@ pub fn isolated(test: &str, body: impl FnOnce(&Stage) -> Result<()>) {
     if let Err(error) = outcome {
         panic!("{test}: {error:#}");
     }
+}
+
+/// As [`isolated`]; what `body` found out is kept for the page.
+///
+/// # Panics
+/// As [`isolated`].
+pub fn recorded(test: &str, body: impl FnOnce(&Stage) -> Result<Record>) {
+    isolated(test, |stage| body(stage)?.keep(test));
 }
 
 fn run_inside(body: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
@@ -72,8 +81,7 @@ struct Namespace {
 
 impl Namespace {
     fn create(test: &str) -> Result<Self> {
-        let short: String =
-            test.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let short = test.replace("::", "-");
         let name = format!("peerage-{}-{short}", std::process::id());
         ip(&["netns", "add", &name]).context(
             "a network namespace could not be made (needs root, CAP_SYS_ADMIN and iproute2)",

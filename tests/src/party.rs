@@ -127,6 +127,24 @@ impl Party {
             return Ok(stanza);
         }
     }
+
+    /// The error that comes back from `target`; what others send is skipped.
+    ///
+    /// # Errors
+    /// When `target` sends something else, or nothing comes.
+    pub fn receive_bounce(&mut self, target: &str) -> Result<Element> {
+        loop {
+            let stanza = self
+                .wire
+                .next_element()
+                .with_context(|| format!("{} waits for a bounce from {target}", self.address))?;
+            if stanza.attribute("from") != target {
+                continue;
+            }
+            ensure!(stanza.attribute("type") == "error", "no bounce: {stanza:?}");
+            return Ok(stanza);
+        }
+    }
 }
 
 fn client_header(domain: &str) -> String {

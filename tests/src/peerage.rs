@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::certificates;
+use crate::certificates::Identity;
 use crate::matrix::Rung;
-use crate::process::Process;
+use crate::process::{Log, Process};
 use crate::router::Choice;
 use crate::stage::{
     COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, DNS_ADDRESS, ROUTER_ADDRESS, S2S_PORT,
@@ -22,7 +22,8 @@ pub const BINARY: &str = "PEERAGE_BIN";
 /// A running Peerage.
 pub struct Server {
     process: Process,
-    log: PathBuf,
+    /// Its log, at level debug.
+    pub log: Log,
 }
 
 impl Server {
@@ -30,10 +31,10 @@ impl Server {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(stage: &Stage, rung: Rung) -> Result<Self> {
+    pub fn start(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
         let folder = stage.folder("peerage")?;
         let file = folder.join("peerage.toml");
-        fs::write(&file, configuration(stage, &folder, rung)?)?;
+        fs::write(&file, configuration(stage, &folder, rung, identity))?;
         let binary = std::env::var_os(BINARY).with_context(|| format!("{BINARY} is not set"))?;
         let mut command = Command::new(binary);
         command.arg("run").arg("--config").arg(&file);
@@ -41,7 +42,7 @@ impl Server {
         stage.watch_log("Peerage, the router", &log);
         let ports = [S2S_PORT, COMPONENT_PORT].map(|port| SocketAddr::from((ROUTER_ADDRESS, port)));
         let process = Process::start("peerage", command, &log, &ports)?;
-        Ok(Server { process, log })
+        Ok(Server { process, log: Log::new(log) })
     }
 
     /// Asks it to drain (SIGTERM) and waits for it.
@@ -52,7 +53,7 @@ impl Server {
         let status = self.process.terminate()?;
         ensure!(status.success(), "Peerage ended with {status}");
         // A panic is contained to one link: what arrived does not show it.
-        let log = fs::read_to_string(&self.log)?;
+        let log = self.log.text()?;
         ensure!(!log.contains("panicked"), "something in Peerage panicked");
         Ok(())
     }
@@ -83,12 +84,9 @@ pub fn binary() -> Result<Option<PathBuf>> {
     Ok(Some(folder.join("peerage")))
 }
 
-fn configuration(stage: &Stage, folder: &Path, rung: Rung) -> Result<String> {
-    let (minimum, identity) = match rung {
-        Rung::Verified => ("verified", None),
-        Rung::Secure => ("secure", Some(certificates::self_signed(COMPONENT_DOMAIN, folder)?)),
-        Rung::Trusted => ("trusted", Some(stage.authority().issue(COMPONENT_DOMAIN, folder)?)),
-    };
+fn configuration(stage: &Stage, folder: &Path, rung: Rung, identity: Option<&Identity>) -> String {
+    // The words of the configuration are those of the page.
+    let minimum = rung;
     let identity = identity.map_or(String::new(), |identity| {
         format!(
             "certificate = \"{}\"\nkey = \"{}\"\n",
@@ -96,7 +94,7 @@ fn configuration(stage: &Stage, folder: &Path, rung: Rung) -> Result<String> {
             identity.key.display()
         )
     });
-    Ok(format!(
+    format!(
         "[router]\nshards = 2\nstate_dir = \"{state}\"\n\
          [[listen]]\naddress = \"{ROUTER_ADDRESS}:{S2S_PORT}\"\n\
          [[listen]]\naddress = \"{ROUTER_ADDRESS}:{S2S_TLS_PORT}\"\ntls = \"direct\"\n\
@@ -109,5 +107,5 @@ fn configuration(stage: &Stage, folder: &Path, rung: Rung) -> Result<String> {
          [log]\nlevel = \"debug\"\n",
         state = folder.join("state").display(),
         roots = stage.authority_file().display(),
-    ))
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,17 +101,42 @@ pub fn wait_at_most(child: &mut Child, deadline: Instant) -> Result<Option<ExitS
     }
 }
 
-/// Returns once the file has a line with `words`; a server may write its log a little after the fact.
-///
-/// # Errors
-/// When it does not in 10 seconds.
-pub fn wait_for_line(log: &Path, words: &str) -> Result<()> {
-    let deadline = Instant::now() + LOG_TIMEOUT;
-    while !String::from_utf8_lossy(&fs::read(log)?).contains(words) {
-        if Instant::now() > deadline {
-            bail!("no line with {words:?} in {}", log.display());
-        }
-        thread::sleep(POLL);
+/// A server's log file.
+#[derive(Clone, Debug)]
+pub struct Log(PathBuf);
+
+impl Log {
+    /// The log in this file.
+    #[must_use]
+    pub fn new(file: PathBuf) -> Self {
+        Log(file)
     }
-    Ok(())
+
+    /// What it says so far.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.0)?).into_owned())
+    }
+
+    /// The first line with `words`, once there is one: a server may write its log a little after the fact.
+    ///
+    /// # Errors
+    /// When there is none in 10 seconds.
+    pub fn line(&self, words: &str) -> Result<String> {
+        let deadline = Instant::now() + LOG_TIMEOUT;
+        loop {
+            let text = self.text()?;
+            // What is not ended is still being written.
+            let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some(line) = lines.map(str::trim_end).find(|line| line.contains(words)) {
+                return Ok(line.to_owned());
+            }
+            if Instant::now() > deadline {
+                bail!("no line with {words:?} in {}", self.0.display());
+            }
+            thread::sleep(POLL);
+        }
+    }
 }

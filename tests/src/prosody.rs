@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use crate::certificates::{self, Identity};
-use crate::matrix::Rung;
+use crate::certificates::Identity;
+use crate::matrix::{Proof, Rung};
 use crate::party::{PASSWORD, Party, USER};
-use crate::process::{self, Process};
+use crate::process::{Log, Process};
 use crate::stage::{
     C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_ADDRESS, PEER_DOMAIN,
     ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
@@ -19,7 +19,8 @@ use crate::stage::{
 /// A running Prosody.
 pub struct Server {
     _process: Process,
-    log: PathBuf,
+    /// Its log, at level debug.
+    pub log: Log,
 }
 
 impl Server {
@@ -27,22 +28,22 @@ impl Server {
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start_peer(stage: &Stage, rung: Rung) -> Result<Self> {
+    pub fn start_peer(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
         add_account(&stage.folder(Role::Peer.title())?)?;
         let host = format!("VirtualHost \"{PEER_DOMAIN}\"\n");
-        Server::start(stage, Role::Peer, rung, &host)
+        Server::start(stage, Role::Peer, rung, identity, &host)
     }
 
     /// In the router's place: [`COMPONENT_DOMAIN`] as an external component.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start_router(stage: &Stage, rung: Rung) -> Result<Self> {
+    pub fn start_router(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
         let host = format!(
             "VirtualHost \"capulet.example\"\n\
              Component \"{COMPONENT_DOMAIN}\"\n component_secret = \"{COMPONENT_SECRET}\"\n"
         );
-        Server::start(stage, Role::Router, rung, &host)
+        Server::start(stage, Role::Router, rung, identity, &host)
     }
 
     /// Logs the account in.
@@ -57,38 +58,64 @@ impl Server {
     ///
     /// # Errors
     /// When they were not.
-    pub fn check_rung(&self, rung: Rung) -> Result<()> {
-        let log = &self.log;
-        for end in [
+    pub fn check_rung(&self, rung: Rung, router_proves_by: Proof) -> Result<Vec<String>> {
+        let mut seen = Vec::new();
+        for words in [
             format!("Incoming s2s connection {COMPONENT_DOMAIN}->{PEER_DOMAIN} complete"),
             format!("Outgoing s2s connection {PEER_DOMAIN}->{COMPONENT_DOMAIN} complete"),
         ] {
-            process::wait_for_line(log, &end)?;
+            self.log.line(&words)?;
         }
         if rung == Rung::Trusted {
-            let accepted = format!("Accepting SASL EXTERNAL identity from {COMPONENT_DOMAIN}");
-            process::wait_for_line(log, &accepted)?;
-            let succeeded = format!("SASL EXTERNAL with {COMPONENT_DOMAIN} succeeded");
-            return process::wait_for_line(log, &succeeded);
+            ensure!(router_proves_by == Proof::External, "Prosody runs without dialback here");
+            for words in [
+                format!("SASL EXTERNAL with {COMPONENT_DOMAIN} succeeded"),
+                format!("Accepting SASL EXTERNAL identity from {COMPONENT_DOMAIN}"),
+            ] {
+                self.log.line(&words)?;
+                seen.push(words);
+            }
+            return Ok(seen);
         }
-        let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+        let text = self.log.text()?;
         ensure!(!text.contains("Accepting SASL EXTERNAL"), "a certificate was enough");
         let encrypted = text.contains("TLS handshake complete");
         ensure!(encrypted == (rung == Rung::Secure), "TLS was used: {encrypted}");
-        Ok(())
+        for host in [PEER_DOMAIN, COMPONENT_DOMAIN] {
+            let words = format!("is now authenticated for {host}");
+            if text.contains(&words) {
+                seen.push(words);
+            }
+        }
+        Ok(seen)
     }
 
-    fn start(stage: &Stage, role: Role, rung: Rung, host: &str) -> Result<Self> {
+    /// Name and version, as its log says them.
+    ///
+    /// # Errors
+    /// When the log says none.
+    pub fn version(&self) -> Result<String> {
+        let line = self.log.line("Hello and welcome to Prosody version ")?;
+        Ok(format!("Prosody {}", line.rsplit(' ').next().unwrap_or_default()))
+    }
+
+    fn start(
+        stage: &Stage,
+        role: Role,
+        rung: Rung,
+        identity: Option<&Identity>,
+        host: &str,
+    ) -> Result<Self> {
         let folder = stage.folder(role.title())?;
         let log = folder.join("prosody.log");
         let file = folder.join("prosody.cfg.lua");
-        fs::write(&file, configuration(stage, role, rung, &folder, &log)? + host)?;
+        fs::write(&file, configuration(stage, role, rung, identity, &folder, &log) + host)?;
         stage.watch_log(role.title(), &log);
         let mut command = Command::new("prosody");
         command.arg("--config").arg(&file).arg("-F");
         let ports = role.ports().map(|port| SocketAddr::from((role.address(), port)));
         let process = Process::start(role.title(), command, &folder.join("console.log"), &ports)?;
-        Ok(Server { _process: process, log })
+        Ok(Server { _process: process, log: Log::new(log) })
     }
 }
 
@@ -114,13 +141,6 @@ impl Role {
         }
     }
 
-    fn domain(self) -> &'static str {
-        match self {
-            Role::Peer => PEER_DOMAIN,
-            Role::Router => COMPONENT_DOMAIN,
-        }
-    }
-
     fn ports(self) -> [u16; 2] {
         match self {
             Role::Peer => [C2S_PORT, S2S_PORT],
@@ -134,30 +154,24 @@ fn configuration(
     stage: &Stage,
     role: Role,
     rung: Rung,
+    identity: Option<&Identity>,
     folder: &Path,
     log: &Path,
-) -> Result<String> {
+) -> String {
+    let tls = match identity {
+        Some(identity) => tls_options(identity, &stage.authority_file()),
+        None => "modules_disabled = { \"tls\" }\n".to_owned(),
+    };
     let demands = match rung {
-        Rung::Verified => {
-            "modules_disabled = { \"tls\" }\ns2s_require_encryption = false\ns2s_secure_auth = false\n"
-                .to_owned()
-        }
-        Rung::Secure => {
-            let identity = certificates::self_signed(role.domain(), folder)?;
-            let tls = tls_options(&identity, None);
-            format!("{tls}s2s_require_encryption = true\ns2s_secure_auth = false\n")
-        }
+        Rung::Verified => "s2s_require_encryption = false\ns2s_secure_auth = false\n",
+        Rung::Secure => "s2s_require_encryption = true\ns2s_secure_auth = false\n",
+        // Without mod_dialback nothing but the certificate can authenticate.
         Rung::Trusted => {
-            let identity = stage.authority().issue(role.domain(), folder)?;
-            let tls = tls_options(&identity, Some(&stage.authority_file()));
-            // Without mod_dialback nothing but the certificate can authenticate.
-            format!(
-                "{tls}modules_disabled = {{ \"dialback\" }}\n\
-                 s2s_require_encryption = true\ns2s_secure_auth = true\n"
-            )
+            "modules_disabled = { \"dialback\" }\n\
+             s2s_require_encryption = true\ns2s_secure_auth = true\n"
         }
     };
-    Ok(format!(
+    format!(
         "run_as_root = true\n\
          pidfile = \"{pid}\"\n\
          data_path = \"{folder}\"\n\
@@ -169,22 +183,21 @@ fn configuration(
          c2s_require_encryption = false\n\
          allow_unencrypted_plain_auth = true\n\
          modules_enabled = {{ \"roster\", \"saslauth\", \"tls\", \"dialback\", \"disco\" }}\n\
-         {demands}",
+         {tls}{demands}",
         pid = folder.join("prosody.pid").display(),
         folder = folder.display(),
         log = log.display(),
         address = role.address(),
-    ))
+    )
 }
 
-fn tls_options(identity: &Identity, authority: Option<&Path>) -> String {
-    let authority =
-        authority.map_or(String::new(), |file| format!(" cafile = \"{}\",", file.display()));
+fn tls_options(identity: &Identity, authority: &Path) -> String {
     format!(
-        "ssl = {{ certificate = \"{}\", key = \"{}\",{authority} }}\n\
+        "ssl = {{ certificate = \"{}\", key = \"{}\", cafile = \"{}\" }}\n\
          s2s_direct_tls_ports = {{ {S2S_TLS_PORT} }}\n",
         identity.certificate.display(),
-        identity.key.display()
+        identity.key.display(),
+        authority.display()
     )
 }
 

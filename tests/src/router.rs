@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::matrix::Rung;
+use crate::matrix::{Certificate, Rung};
 use crate::party::Party;
 use crate::stage::{COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, ROUTER_ADDRESS, Stage};
 use crate::{ejabberd, peerage, prosody};
@@ -47,15 +47,22 @@ impl Choice {
 }
 
 impl Router {
-    /// Starts it with [`COMPONENT_DOMAIN`] hosted, demanding `rung` of every other server.
+    /// Starts it with [`COMPONENT_DOMAIN`] hosted, demanding `rung` of every other server and showing `certificate`.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(stage: &Stage, rung: Rung) -> Result<Self> {
+    pub fn start(stage: &Stage, rung: Rung, certificate: Certificate) -> Result<Self> {
+        let folder = stage.folder("router-certificate")?;
+        let identity = stage.authority().identity(certificate, COMPONENT_DOMAIN, &folder)?;
+        let identity = identity.as_ref();
         Ok(match Choice::from_environment()? {
-            Choice::Peerage => Router::Peerage(peerage::Server::start(stage, rung)?),
-            Choice::Prosody => Router::Prosody(prosody::Server::start_router(stage, rung)?),
-            Choice::Ejabberd => Router::Ejabberd(ejabberd::Server::start_router(stage, rung)?),
+            Choice::Peerage => Router::Peerage(peerage::Server::start(stage, rung, identity)?),
+            Choice::Prosody => {
+                Router::Prosody(prosody::Server::start_router(stage, rung, identity)?)
+            }
+            Choice::Ejabberd => {
+                Router::Ejabberd(ejabberd::Server::start_router(stage, rung, identity)?)
+            }
         })
     }
 
@@ -66,6 +73,17 @@ impl Router {
     pub fn component(&self) -> Result<Party> {
         let port = (ROUTER_ADDRESS, COMPONENT_PORT).into();
         Party::component(port, COMPONENT_DOMAIN, COMPONENT_SECRET)
+    }
+
+    /// The first line of Peerage's own log with `words`.
+    ///
+    /// # Errors
+    /// When there is none, or another router stands in.
+    pub fn log_line(&self, words: &str) -> Result<String> {
+        match self {
+            Router::Peerage(server) => server.log.line(words),
+            Router::Prosody(_) | Router::Ejabberd(_) => bail!("only Peerage's log is looked at"),
+        }
     }
 
     /// Ends it; Peerage politely, and with a look at how it ended.

@@ -21,8 +21,8 @@ pub const PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 2);
 /// Where the router under test listens.
 pub const ROUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 3);
 
-/// The remote server's domain. Not under `.test`: libunbound answers for that itself (RFC 6761 §6.2).
-pub const PEER_DOMAIN: &str = "montague.example";
+/// The remote server's domain. Not right under a top-level label, so that a wildcard can cover it; not under `.test`: libunbound answers for that itself (RFC 6761 §6.2).
+pub const PEER_DOMAIN: &str = "chat.montague.example";
 /// The hosted domain: a component attached to the router under test.
 pub const COMPONENT_DOMAIN: &str = "gateway.capulet.example";
 /// The secret of that component.

@@ -4,11 +4,14 @@ use std::process::Command;
 
 use anyhow::ensure;
 use peerage_tests::exchange::{body, send_message};
+use peerage_tests::matrix;
 use peerage_tests::process::Process;
 use peerage_tests::stage::{
     COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_DOMAIN, ROUTER_ADDRESS,
 };
-use peerage_tests::{Peer, Router, Rung, Software, Stage, Transport, namespace};
+use peerage_tests::{
+    Certificate, Peer, Proof, Record, Router, Rung, Software, Stage, Transport, namespace,
+};
 
 /// Debian's, which sees Debian's `python3-slixmpp`.
 const PYTHON: &str = "/usr/bin/python3";
@@ -16,13 +19,15 @@ const PYTHON: &str = "/usr/bin/python3";
 #[test]
 #[ignore = "interop: needs root, a network namespace, Prosody, dnsmasq and slixmpp; see cargo xtask test"]
 fn slixmpp_component_talks_to_a_prosody_user_at_rung_trusted() {
-    namespace::isolated("slixmpp_component_talks_to_a_prosody_user_at_rung_trusted", walk_through);
+    namespace::recorded(matrix::SLIXMPP_TEST, walk_through);
 }
 
-fn walk_through(stage: &Stage) -> anyhow::Result<()> {
+fn walk_through(stage: &Stage) -> anyhow::Result<Record> {
     stage.publish(Transport::StartTls)?;
-    let peer = Peer::start(stage, Software::Prosody, Rung::Trusted)?;
-    let router = Router::start(stage, Rung::Trusted)?;
+    let folder = stage.folder("peer-certificate")?;
+    let identity = stage.authority().identity(Certificate::ServerAuth, PEER_DOMAIN, &folder)?;
+    let peer = Peer::start(stage, Software::Prosody, Rung::Trusted, identity.as_ref())?;
+    let router = Router::start(stage, Rung::Trusted, Certificate::ServerAuth)?;
     let mut user = peer.user()?;
     let echo = format!("echo@{COMPONENT_DOMAIN}");
     let _component = start_component(stage, &user.address)?;
@@ -35,8 +40,10 @@ fn walk_through(stage: &Stage) -> anyhow::Result<()> {
     let answer = user.receive("message", &echo)?;
     ensure!(body(&answer)? == "Wherefore art thou <Romeo>? ☃");
     ensure!(user.address.ends_with(&format!("{PEER_DOMAIN}/balcony")));
-    peer.check_rung(Rung::Trusted)?;
-    router.stop()
+    let seen = peer.check_rung(Rung::Trusted, Proof::External)?;
+    let version = peer.version()?;
+    router.stop()?;
+    Ok(Record::passed(version, seen))
 }
 
 fn start_component(stage: &Stage, greeted: &str) -> anyhow::Result<Process> {

@@ -39,6 +39,7 @@ enum Step {
     InteropProsody,
     InteropSlixmpp,
     InteropEjabberd,
+    InteropRefusals,
 }
 
 /// How a step ended.
@@ -96,6 +97,7 @@ impl Step {
             Step::InteropProsody => "interop: Prosody",
             Step::InteropSlixmpp => "interop: slixmpp component",
             Step::InteropEjabberd => "interop: ejabberd",
+            Step::InteropRefusals => "interop: refusals",
         }
     }
 
@@ -139,10 +141,13 @@ impl Step {
                 "--no-fail-fast",
                 "--doc",
             ])),
-            Step::InteropHarness => toolbox.interop("interop_prosody", Router::Prosody),
-            Step::InteropProsody => toolbox.interop("interop_prosody", Router::Peerage),
-            Step::InteropSlixmpp => toolbox.interop("interop_slixmpp", Router::Peerage),
-            Step::InteropEjabberd => toolbox.interop("interop_ejabberd", Router::Peerage),
+            Step::InteropHarness => toolbox.interop("interop_matrix", "prosody_", Router::Prosody),
+            Step::InteropProsody => toolbox.interop("interop_matrix", "prosody_", Router::Peerage),
+            Step::InteropSlixmpp => toolbox.interop("interop_slixmpp", "", Router::Peerage),
+            Step::InteropEjabberd => {
+                toolbox.interop("interop_matrix", "ejabberd_", Router::Peerage)
+            }
+            Step::InteropRefusals => toolbox.interop("interop_refusals", "", Router::Peerage),
         }
     }
 }
@@ -210,8 +215,9 @@ impl Toolbox {
         Ok(Outcome::Failed(tally))
     }
 
-    fn interop(&self, target: &str, router: Router) -> Result<Outcome> {
-        if let Err(reason) = packages::provide(target) {
+    /// The interop tests of `target` whose name contains `filter`.
+    fn interop(&self, target: &str, filter: &str, router: Router) -> Result<Outcome> {
+        if let Err(reason) = packages::provide(target, filter) {
             return Ok(Outcome::Skipped(format!("{reason:#}")));
         }
         if router == Router::Peerage {
@@ -232,6 +238,9 @@ impl Toolbox {
             command.args(package).args(["--", "--ignored"]);
             command
         };
+        if !filter.is_empty() {
+            command.arg(filter);
+        }
         match router {
             Router::Peerage => command.env("PEERAGE_BIN", &self.peerage),
             Router::Prosody => command.env("PEERAGE_INTEROP_ROUTER", "prosody"),

@@ -1,89 +1,50 @@
-//! The matrix as data: which rung, which side starts.
+//! The interop matrix as data: one table drives the tests and the page `MATRIX.md`.
+//!
+//! A [`Row`] is what both sides are configured for; with a [`Transport`] and a [`Direction`] it is a [`Cell`], and every cell is a
+//! test with servers of its own. What is not in the table is left out with a reason, in [`table::LEFT_OUT`].
 
-use anyhow::Result;
+mod cell;
+pub mod kinds;
+pub mod table;
 
-use crate::exchange;
-use crate::peer::{Peer, Software};
-use crate::router::Router;
-use crate::stage::Stage;
+pub use cell::Cell;
+pub use kinds::{Certificate, Direction, Place, Proof, Rung, Transport};
 
-/// The rung of the trust ladder both sides are configured for, and nothing below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
-    /// Dialback, no TLS at all.
-    Verified,
-    /// TLS with self-signed certificates on both sides, dialback over it.
-    Secure,
-    /// TLS with certificates of a common authority, for server authentication only; no dialback.
-    Trusted,
-}
+use crate::peer::Software;
 
-/// Which side sends first, while no link exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// The remote server's user writes to the component.
-    In,
-    /// The component writes to the remote server's user.
-    Out,
-}
-
-/// How the SRV records of both sides say that they are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// `_xmpp-server`: TLS, where the rung has it, by STARTTLS.
-    StartTls,
-    /// `_xmpps-server` only: TLS from the first byte (XEP-0368).
-    DirectTls,
-}
-
-/// An unmodified server on one side, the router under test on the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// The remote server.
+/// One line of the table: everything but how the two find each other and who starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The module its tests are in.
+    pub name: &'static str,
+    /// The unmodified server.
     pub software: Software,
-    /// The rung both sides demand.
+    /// Where it stands.
+    pub place: Place,
+    /// What both sides demand, and nothing below it is accepted.
     pub rung: Rung,
-    /// How they find each other.
-    pub transport: Transport,
-    /// Who starts.
-    pub direction: Direction,
+    /// What both sides show.
+    pub certificate: Certificate,
+    /// The transports it runs over.
+    pub transports: &'static [Transport],
+    /// By what the unmodified server authenticates the router under test.
+    pub router_proves_by: Proof,
 }
 
-impl Cell {
-    /// Runs every exchange.
-    ///
-    /// # Errors
-    /// The first thing that did not arrive as sent.
-    pub fn run(self, stage: &Stage) -> Result<()> {
-        stage.publish(self.transport)?;
-        let peer = Peer::start(stage, self.software, self.rung)?;
-        let router = Router::start(stage, self.rung)?;
-        let mut user = peer.user()?;
-        let mut component = router.component()?;
-        match self.direction {
-            Direction::In => exchange::all(&mut user, &mut component)?,
-            Direction::Out => exchange::all(&mut component, &mut user)?,
-        }
-        peer.check_rung(self.rung)?;
-        component.leave()?;
-        router.stop()
+impl Row {
+    /// Its cells, in the order of the page.
+    pub fn cells(&self) -> impl Iterator<Item = Cell> {
+        let row = *self;
+        row.transports.iter().flat_map(move |&transport| {
+            Direction::ALL.map(|direction| Cell { row, transport, direction })
+        })
     }
 }
 
-/// One test for each cell: `cells! { Prosody; verified_in: Verified StartTls In; }`.
-#[macro_export]
-macro_rules! cells {
-    ($software:ident; $($test:ident: $rung:ident $transport:ident $direction:ident;)*) => {$(
-        #[test]
-        #[ignore = "interop: needs root, a network namespace and Debian's packages; see cargo xtask test"]
-        fn $test() {
-            let cell = $crate::Cell {
-                software: $crate::Software::$software,
-                rung: $crate::Rung::$rung,
-                transport: $crate::Transport::$transport,
-                direction: $crate::Direction::$direction,
-            };
-            $crate::namespace::isolated(stringify!($test), |stage| cell.run(stage));
-        }
-    )*};
+/// All cells, in the order of the page.
+pub fn cells() -> impl Iterator<Item = Cell> {
+    table::ROWS.iter().flat_map(Row::cells)
 }
+
+/// The test of a component written with a library, a line of its own on the page.
+pub const SLIXMPP_TEST: &str = "slixmpp_component_talks_to_a_prosody_user_at_rung_trusted";

@@ -13,16 +13,16 @@ const COMMON: &[&str] = &["iproute2", "dnsmasq-base", "prosody", "lua-unbound"];
 /// Debian's question before a package starts its service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Makes the machine ready for a suite, installing what is missing.
+/// Makes the machine ready for the tests of a suite that a filter selects, installing what is missing.
 ///
 /// # Errors
 /// Why the suite cannot run here, in words.
-pub(super) fn provide(suite: &str) -> Result<()> {
+pub(super) fn provide(suite: &str, filter: &str) -> Result<()> {
     ensure!(fs::metadata("/proc/self")?.uid() == 0, "network namespaces need root");
-    let own: &[&str] = match suite {
-        "interop_slixmpp" => &["python3-slixmpp"],
-        "interop_ejabberd" => &["ejabberd"],
-        _ => &[],
+    let own: &[&str] = match (suite, filter) {
+        ("interop_slixmpp", _) => &["python3-slixmpp"],
+        ("interop_matrix", "prosody_") => &[],
+        _ => &["ejabberd"],
     };
     let missing: Vec<&str> =
         COMMON.iter().chain(own).copied().filter(|package| !installed(package)).collect();
