@@ -17,6 +17,7 @@ pub mod ejabberd;
 pub mod exchange;
 pub mod matrix;
 pub mod namespace;
+pub mod page;
 pub mod party;
 pub mod peer;
 pub mod peerage;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask matrix`.
 
 mod demo;
 mod suite;
@@ -15,12 +15,15 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run every check: formatting, lints, documentation, tests, interop with real servers.
     Test(suite::TestArgs),
+    /// Run every interop test and write tests/MATRIX.md from what they saw.
+    Matrix,
 }
 
 fn main() -> ExitCode {
     let outcome = match Command::parse() {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => suite::run(&args),
+        Command::Matrix => suite::write_matrix(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 //! A step that cannot run here (no root for the network namespaces, say) is skipped with its reason; `--no-skips`, and the
 //! environment variable `CI`, make a skip a failure.
 
+mod matrix;
 mod packages;
 mod tally;
 
@@ -15,6 +16,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 
 use tally::Tally;
+
+pub(crate) use matrix::run as write_matrix;
 
 /// Arguments of `cargo xtask test`.
 #[derive(Args)]
@@ -165,6 +168,8 @@ struct Toolbox {
     root: PathBuf,
     peerage: PathBuf,
     nextest: bool,
+    /// Where the interop tests leave what they saw.
+    records: Option<PathBuf>,
 }
 
 impl Toolbox {
@@ -177,6 +182,7 @@ impl Toolbox {
             root: metadata.workspace_root.into(),
             peerage: metadata.target_directory.join("debug/peerage").into(),
             nextest,
+            records: None,
         })
     }
 
@@ -240,6 +246,9 @@ impl Toolbox {
         };
         if !filter.is_empty() {
             command.arg(filter);
+        }
+        if let Some(records) = &self.records {
+            command.env("PEERAGE_INTEROP_RECORDS", records);
         }
         match router {
             Router::Peerage => command.env("PEERAGE_BIN", &self.peerage),
