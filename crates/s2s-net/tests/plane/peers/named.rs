@@ -113,6 +113,8 @@ fn a_server_without_a_version_is_not_spoken_to_where_tls_is_demanded() {
     verona.plane.zone(THEM, &[at(listener.local_addr().unwrap())]);
     capulet.send(&to(THEM, "one"));
     let mut server = Named::accept(IN_CLEAR[1], &listener, None);
+    let error = server.peer.element();
+    assert_eq!(error.element.children[0].name, "policy-violation", "{}", error.text);
     assert_eq!(server.peer.expect_end(), "</stream:stream>");
     assert_eq!(bounce(&mut capulet, "one"), "cancel remote-server-timeout");
     // And inbound: the key is refused by a stream error, for `type='error'` is unknown there.
