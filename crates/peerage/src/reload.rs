@@ -51,7 +51,7 @@ impl Reload {
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
-        self.current.settings(Arc::clone(&self.secret))
+        self.current.settings(Arc::clone(&self.secret), None)
     }
 
     /// Reads everything again; none when there is no file.

@@ -96,8 +96,18 @@ pub enum Form {
     Table,
     /// `[[listen]]`, any number of them.
     Tables,
-    /// `component = { ... }`.
+    /// `component = { ... }` with one of its keys.
+    OneOf,
+    /// `backend = { ... }`.
     Inline,
+}
+
+impl Form {
+    /// Whether it is written inside its parent.
+    #[must_use]
+    pub fn is_inline(self) -> bool {
+        matches!(self, Form::OneOf | Form::Inline)
+    }
 }
 
 /// The entry of a dotted path.
@@ -152,7 +162,7 @@ pub const CHAPTERS: &[Chapter] = &[
                 default: "/var/lib/peerage",
                 example: "\"/var/lib/peerage\"",
                 set: true,
-                meaning: "Holds dialback.secret, created once with mode 0600. To rotate it, rename it to dialback.secret.previous and send SIGHUP: both are valid for verification until the old file is removed.",
+                meaning: "Holds dialback.secret, created once with mode 0600. To rotate it, rename it to dialback.secret.previous and send SIGHUP: both are valid for verification until the old file is removed. With a backend it holds backend-ca.crt and backend-ca.key too, see `peerage ca --help`.",
             },
         ],
     },
@@ -169,15 +179,15 @@ pub const CHAPTERS: &[Chapter] = &[
                 default: "required",
                 example: "\"[::]:5269\"",
                 set: true,
-                meaning: "Where to listen. [::] takes IPv4 too. By convention 5269 is s2s, 5270 s2s with direct TLS, 5347 components.",
+                meaning: "Where to listen. [::] takes IPv4 too. By convention 5269 is s2s, 5270 s2s with direct TLS, 5347 components. Backends mostly connect to port 5269, so that wants an address of its own.",
             },
             Key {
                 path: "listen.kind",
-                takes: Takes::Word(&["s2s", "component"]),
+                takes: Takes::Word(&["s2s", "component", "backend"]),
                 default: "s2s",
                 example: "\"s2s\"",
                 set: true,
-                meaning: "Other servers (RFC 6120), or external components (XEP-0114). Components are not encrypted: keep them on loopback or a private network.",
+                meaning: "Other servers (RFC 6120), external components (XEP-0114), or backends: servers of your own that take the router for the rest of the network. Components are not encrypted and backends may be known by their address alone: keep both on loopback or a private network.",
             },
             Key {
                 path: "listen.tls",
@@ -222,7 +232,7 @@ pub const CHAPTERS: &[Chapter] = &[
     },
     Chapter {
         path: "domain.component",
-        form: Form::Inline,
+        form: Form::OneOf,
         meaning: "The domain is served by an external component (XEP-0114) that knows this secret. Give one of the two.",
         keys: &[
             Key {
@@ -240,6 +250,63 @@ pub const CHAPTERS: &[Chapter] = &[
                 example: "\"echo.secret\"",
                 set: false,
                 meaning: "Instead of secret: keeps it out of this file. Read again at a reload.",
+            },
+        ],
+    },
+    Chapter {
+        path: "domain.backend",
+        form: Form::Inline,
+        meaning: "Instead of component: the domain is served by a server of your own, unmodified, whose resolver leads every server-to-server name to [[listen]] kind = \"backend\". Domains with the same address are domains of one server; their tables must be equal.",
+        keys: &[
+            Key {
+                path: "domain.backend.address",
+                takes: Takes::Text(
+                    "the address and port of the server, for example \"10.0.0.5:5269\"",
+                ),
+                default: "required",
+                example: "\"10.0.0.5:5269\"",
+                set: false,
+                meaning: "Where it takes server-to-server streams.",
+            },
+            Key {
+                path: "domain.backend.tls",
+                takes: Takes::Word(&["required", "optional"]),
+                default: "required",
+                example: "\"required\"",
+                set: false,
+                meaning: "TLS between it and the router, in both directions. optional: used where the server offers it or asks for it.",
+            },
+            Key {
+                path: "domain.backend.from",
+                takes: Takes::Texts("networks such as \"10.0.0.0/24\" or addresses"),
+                default: "the address of the server",
+                example: "[\"10.0.0.5/32\"]",
+                set: false,
+                meaning: "Where its connections come from. Whoever connects from there speaks for the domain, unless certificate says more. Without certificate no wider than a private network is (10.0.0.0/8, fc00::/7).",
+            },
+            Key {
+                path: "domain.backend.certificate",
+                takes: Takes::Text("a PEM file: its certificate, or the authority that issued it"),
+                default: "none: its addresses identify it",
+                example: "\"backend.pem\"",
+                set: false,
+                meaning: "What it must show in both directions, besides coming from the right address. Needs tls = \"required\". Read again at a reload.",
+            },
+            Key {
+                path: "domain.backend.proof",
+                takes: Takes::Word(&["dialback", "certificate"]),
+                default: "dialback",
+                example: "\"dialback\"",
+                set: false,
+                meaning: "How the router proves to the server that it speaks for a remote domain. dialback: many domains share a link. certificate: by SASL EXTERNAL, a link for each pair of domains; the server trusts the internal CA (`peerage ca show`). Needs tls = \"required\".",
+            },
+            Key {
+                path: "domain.backend.links",
+                takes: Takes::Integer(1, 64, ""),
+                default: "1",
+                example: "1",
+                set: false,
+                meaning: "Links of each shard to each domain of the server, shared by all remote domains. Only for proof = \"dialback\".",
             },
         ],
     },

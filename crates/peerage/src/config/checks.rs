@@ -8,13 +8,14 @@ use s2s_trust::Rung;
 use xmpp_addr::DomainPattern;
 
 use super::finding::{Place, Reading};
-use super::{Config, Domain, DomainRule};
+use super::{Config, Domain, DomainRule, Served, backends};
 
 /// Reports everything that is wrong between the values of `config`.
 pub(super) fn check(reading: &Reading<'_>, config: &Config) {
     listeners(reading, config);
     admin(reading, config);
     domains(reading, config);
+    backends::check(reading, config);
     rules(reading, config);
     promiscuous(reading, config);
 }
@@ -36,22 +37,32 @@ fn listeners(reading: &Reading<'_>, config: &Config) {
             _ => {}
         }
     }
-    let s2s = config.listeners.iter().any(|l| l.value.kind != ListenerKind::Component);
-    let component = config.listeners.iter().any(|l| l.value.kind == ListenerKind::Component);
-    if !config.listeners.is_empty() && !s2s {
+    let s2s = |kind| matches!(kind, ListenerKind::S2s | ListenerKind::S2sDirectTls);
+    if !config.listeners.is_empty() && !config.listeners.iter().any(|l| s2s(l.value.kind)) {
         reading.warning(None, "no listener of kind \"s2s\": no other server can connect");
     }
-    if !config.listeners.is_empty() && !component {
+    components(reading, config);
+}
+
+/// Component listeners and domains need each other.
+fn components(reading: &Reading<'_>, config: &Config) {
+    let served = |domain: &Domain| matches!(domain.served, Some(Served::Component(_)));
+    let domains = config.domains.iter().any(served);
+    let listeners = || config.listeners.iter().filter(|l| l.value.kind == ListenerKind::Component);
+    if domains && !config.listeners.is_empty() && listeners().next().is_none() {
         reading.warning(
             None,
-            "no listener of kind \"component\": nothing can serve the hosted domains; add [[listen]] kind = \"component\" address = \"127.0.0.1:5347\"",
+            "no listener of kind \"component\": nothing can serve the domains that have a component; add [[listen]] kind = \"component\" address = \"127.0.0.1:5347\"",
         );
     }
-    for listener in &config.listeners {
-        let address = listener.value.address;
-        if listener.value.kind == ListenerKind::Component && !address.ip().is_loopback() {
+    for listener in listeners() {
+        if !listener.value.address.ip().is_loopback() {
             let problem =
                 "components speak without encryption: keep this address on a private network";
+            reading.warning(listener.place.as_ref(), problem);
+        }
+        if !domains && !config.domains.is_empty() {
+            let problem = "no [[domain]] has a component: nobody can attach here";
             reading.warning(listener.place.as_ref(), problem);
         }
     }

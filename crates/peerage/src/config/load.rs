@@ -1,17 +1,18 @@
 //! [`load`]: a file becomes settings, or a list of everything that is wrong with it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use s2s_net::{HostedDomain, Service, Settings};
+use s2s_net::{Backend, BackendCertificates, HostedDomain, LeafAuthority, Service, Settings};
 use s2s_proto::dialback;
 use s2s_trust::{Policy, Roots, Rule};
 use toml::de::DeTable;
 
 use super::finding::{Finding, Located, Reading, Refused, Severity};
-use super::{Config, RootSource, Secret, checks, syntax};
+use super::{Config, RootSource, Secret, Served, checks, syntax};
 use crate::certificate::{AboutFile, Identity};
 
 /// Largest configuration file that is read.
@@ -57,8 +58,8 @@ pub struct Loaded {
     pub shards: u16,
     /// Certificates, one for each of `config.domains`.
     pub identities: Vec<Option<Identity>>,
-    /// Component secrets, one for each of `config.domains`.
-    secrets: Vec<String>,
+    /// What serves them, one for each of `config.domains`.
+    services: Vec<Service>,
     /// The minimum by pair.
     pub policy: Policy,
     /// The certificate authorities.
@@ -68,15 +69,19 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What the data plane gets.
+    /// What the data plane gets. `leaves` is needed when a domain has a backend.
     #[must_use]
-    pub fn settings(&self, secret: Arc<dialback::Secret>) -> Arc<Settings> {
-        let entries = self.config.domains.iter().zip(&self.identities).zip(&self.secrets);
+    pub fn settings(
+        &self,
+        secret: Arc<dialback::Secret>,
+        leaves: Option<Arc<dyn LeafAuthority>>,
+    ) -> Arc<Settings> {
+        let entries = self.config.domains.iter().zip(&self.identities).zip(&self.services);
         let domains = entries
-            .map(|((domain, identity), secret)| HostedDomain {
+            .map(|((domain, identity), service)| HostedDomain {
                 pattern: domain.name.value.clone(),
                 identity: identity.as_ref().map(|identity| Arc::clone(&identity.key)),
-                service: Service::Component { secret: secret.clone() },
+                service: service.clone(),
             })
             .collect();
         Arc::new(Settings {
@@ -84,7 +89,7 @@ impl Loaded {
             policy: self.policy.clone(),
             roots: Arc::clone(&self.roots),
             secret,
-            leaves: None,
+            leaves,
             allow_private: self.config.outbound.allow_private.clone(),
             limits: self.config.limits,
             timeouts: self.config.timeouts,
@@ -146,7 +151,7 @@ pub fn load_text(
     checks::check(&reading, &config);
     descriptors(&reading, &config, surroundings);
     let identities = identities(&reading, &config, surroundings.now);
-    let secrets = secrets(&reading, &config);
+    let services = services(&reading, &config);
     let roots = roots(&reading, &config);
     let policy = policy(&config);
     if let Err(problem) = &policy
@@ -158,13 +163,13 @@ pub fn load_text(
     let shards = config.router.shards.unwrap_or(surroundings.cores).max(1);
     let failed = reading.has_errors();
     let findings = reading.into_findings();
-    match (failed, policy) {
-        (false, Ok(policy)) => Ok(Loaded {
+    match (failed, policy, services) {
+        (false, Ok(policy), Some(services)) => Ok(Loaded {
             file: name.to_owned(),
             config,
             shards,
             identities,
-            secrets,
+            services,
             policy,
             roots: Arc::new(roots),
             warnings: findings,
@@ -216,33 +221,76 @@ fn identities(reading: &Reading<'_>, config: &Config, now: i64) -> Vec<Option<Id
     config.domains.iter().map(load).collect()
 }
 
-fn secrets(reading: &Reading<'_>, config: &Config) -> Vec<String> {
-    let mut secrets = Vec::with_capacity(config.domains.len());
+/// One for each domain; none when there is an error about one of them.
+fn services(reading: &Reading<'_>, config: &Config) -> Option<Vec<Service>> {
+    // Every file is read once: domains of one server must not see two states of it.
+    let mut read: HashMap<&PathBuf, Result<Arc<Roots>, String>> = HashMap::new();
+    let mut services = Vec::with_capacity(config.domains.len());
     for domain in &config.domains {
-        let Some(Located { value, place }) = &domain.secret else {
-            secrets.push(String::new());
-            continue;
-        };
-        let text = match value {
-            Secret::Text(text) => Ok(text.clone()),
-            Secret::File(file) => first_line(file),
-        };
-        let name = &domain.name.value;
-        match &text {
-            Err(problem) => reading.error(place.as_ref(), format!("{problem} (domain {name})")),
-            Ok(text) if text.starts_with("CHANGE-ME") => reading.error(
-                place.as_ref(),
-                format!("is the placeholder of the reference: make one with `openssl rand -hex 32` (domain {name})"),
-            ),
-            Ok(text) if text.chars().count() < SECRET_CHARS_GOOD => reading.warning(
-                place.as_ref(),
-                format!("is short: a secret of 32 random characters cannot be guessed (domain {name})"),
-            ),
-            Ok(_) => {}
-        }
-        secrets.push(text.unwrap_or_default());
+        services.push(match &domain.served {
+            None => None,
+            Some(Served::Component(secret)) => {
+                let name = domain.name.value.to_string();
+                component_secret(reading, secret, &name).map(|secret| Service::Component { secret })
+            }
+            Some(Served::Backend(backend)) => backend_certificates(reading, backend, &mut read)
+                .map(|certificates| {
+                    Service::Backend(Backend {
+                        address: backend.address.value,
+                        tls: backend.tls.value,
+                        sources: backend.sources.iter().map(|source| source.value).collect(),
+                        certificates,
+                        proof: backend.proof.value,
+                        links: backend.links.value,
+                    })
+                }),
+        });
     }
-    secrets
+    services.into_iter().collect()
+}
+
+fn component_secret(
+    reading: &Reading<'_>,
+    Located { value, place }: &Located<Secret>,
+    name: &str,
+) -> Option<String> {
+    let text = match value {
+        Secret::Text(text) => Ok(text.clone()),
+        Secret::File(file) => first_line(file),
+    };
+    match &text {
+        Err(problem) => reading.error(place.as_ref(), format!("{problem} (domain {name})")),
+        Ok(text) if text.starts_with("CHANGE-ME") => reading.error(
+            place.as_ref(),
+            format!("is the placeholder of the reference: make one with `openssl rand -hex 32` (domain {name})"),
+        ),
+        Ok(text) if text.chars().count() < SECRET_CHARS_GOOD => reading.warning(
+            place.as_ref(),
+            format!("is short: a secret of 32 random characters cannot be guessed (domain {name})"),
+        ),
+        Ok(_) => {}
+    }
+    text.ok()
+}
+
+/// What `certificate` names; the outer none is an error that has been reported.
+fn backend_certificates<'c>(
+    reading: &Reading<'_>,
+    backend: &'c super::Backend,
+    read: &mut HashMap<&'c PathBuf, Result<Arc<Roots>, String>>,
+) -> Option<Option<BackendCertificates>> {
+    let Some(Located { value: file, place }) = &backend.certificate else { return Some(None) };
+    let roots = read.entry(file).or_insert_with(|| roots_of(file).map(Arc::new));
+    match roots {
+        Ok(roots) => {
+            let (file, roots) = (file.display().to_string(), Arc::clone(roots));
+            Some(Some(BackendCertificates { file, roots }))
+        }
+        Err(problem) => {
+            reading.error(place.as_ref(), format!("{}: {problem}", file.display()));
+            None
+        }
+    }
 }
 
 fn first_line(file: &PathBuf) -> Result<String, String> {
@@ -257,9 +305,7 @@ fn roots(reading: &Reading<'_>, config: &Config) -> Roots {
         let more = match &source.value {
             RootSource::Webpki => Ok(Roots::webpki()),
             RootSource::System => Roots::system().map_err(|error| error.to_string()),
-            RootSource::File(file) => fs::read(file)
-                .map_err(|error| format!("cannot be read: {error}"))
-                .and_then(|pem| Roots::from_pem(&pem).map_err(|error| error.to_string())),
+            RootSource::File(file) => roots_of(file),
         };
         match more {
             Ok(more) => roots.merge(more),
@@ -273,6 +319,11 @@ fn roots(reading: &Reading<'_>, config: &Config) -> Roots {
         }
     }
     roots
+}
+
+fn roots_of(file: &Path) -> Result<Roots, String> {
+    let pem = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
+    Roots::from_pem(&pem).map_err(|error| error.to_string())
 }
 
 fn policy(config: &Config) -> Result<Policy, String> {

@@ -3,6 +3,7 @@
 //! [`load`] is the way in. Every error of a file is reported together, each with file, line, key, value and what is allowed.
 //! [`catalogue`] is the one place that knows the keys.
 
+mod backends;
 pub mod catalogue;
 mod checks;
 mod finding;
@@ -16,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use s2s_net::{Limits, Listener, Timeouts};
+use s2s_net::{BackendTls, Limits, Listener, RemoteProof, Timeouts};
 use s2s_trust::Rung;
 use xmpp_addr::DomainPattern;
 
@@ -70,10 +71,59 @@ pub struct Domain {
     pub name: Located<DomainPattern>,
     /// The files of certificate chain and private key.
     pub certificate: Option<(Located<PathBuf>, Located<PathBuf>)>,
-    /// The component secret; none only when the file was refused.
-    pub secret: Option<Located<Secret>>,
+    /// What serves it; none only when the file was refused.
+    pub served: Option<Served>,
     /// Line of the table.
     pub line: Option<usize>,
+}
+
+/// What serves a hosted domain.
+#[derive(Clone, Debug)]
+pub enum Served {
+    /// `component = { ... }`: whoever knows this secret.
+    Component(Located<Secret>),
+    /// `backend = { ... }`: a server of the operator's.
+    Backend(Backend),
+}
+
+/// `backend = { ... }` of one domain. Tables with one address describe one server.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Where it takes server-to-server streams.
+    pub address: Located<SocketAddr>,
+    /// TLS between it and the router.
+    pub tls: Located<BackendTls>,
+    /// The networks its connections come from, in order and without duplicates.
+    pub sources: Vec<Located<IpNet>>,
+    /// The file of its certificate or of its authority.
+    pub certificate: Option<Located<PathBuf>>,
+    /// How remote domains are proved to it.
+    pub proof: Located<RemoteProof>,
+    /// Links of one shard to one of its domains.
+    pub links: Located<u16>,
+    /// Line of the table.
+    pub line: Option<usize>,
+}
+
+impl Config {
+    /// The `backend` of every domain that has one, in the order of the file.
+    pub fn backends(&self) -> impl Iterator<Item = &Backend> {
+        self.domains.iter().filter_map(|domain| match &domain.served {
+            Some(Served::Backend(backend)) => Some(backend),
+            Some(Served::Component(_)) | None => None,
+        })
+    }
+
+    /// The first `backend` of every server.
+    pub fn servers(&self) -> Vec<&Backend> {
+        let mut servers: Vec<&Backend> = Vec::new();
+        for backend in self.backends() {
+            if servers.iter().all(|other| other.address.value != backend.address.value) {
+                servers.push(backend);
+            }
+        }
+        servers
+    }
 }
 
 /// Where a component secret is.

@@ -17,28 +17,22 @@ pub fn toml() -> String {
          # What is commented out is at its default, or an example of a key that is not set by default.\n\
          # An unknown key or a value out of range is refused. `peerage check` shows what a file does.\n",
     );
-    for chapter in CHAPTERS.iter().filter(|chapter| chapter.form != Form::Inline) {
+    for chapter in CHAPTERS.iter().filter(|chapter| !chapter.form.is_inline()) {
         text.push('\n');
         comment(&mut text, chapter.meaning);
         let header = match chapter.form {
             Form::Tables => format!("[[{}]]", chapter.path),
-            Form::Table | Form::Inline => format!("[{}]", chapter.path),
+            Form::Table | Form::OneOf | Form::Inline => format!("[{}]", chapter.path),
         };
         // The exception to the rule is an example too, but one that is safe to have.
         let _ = writeln!(text, "{header}");
         for key in chapter.keys {
-            let name = key.path.rsplit('.').next().unwrap_or(key.path);
             comment(&mut text, &described(key));
             let mark = if key.set { "" } else { "#" };
-            let _ = writeln!(text, "{mark}{name} = {}", key.example);
+            let _ = writeln!(text, "{mark}{}", example(key));
         }
-        if let Some(inline) = inline_of(chapter) {
-            comment(&mut text, inline.meaning);
-            for key in inline.keys {
-                let mark = if key.set { "" } else { "#" };
-                let name = key.path.rsplit('.').next().unwrap_or(key.path);
-                let _ = writeln!(text, "{mark}component = {{ {name} = {} }}", key.example);
-            }
+        for inline in inline_of(chapter) {
+            inline_toml(&mut text, inline);
         }
         text.push_str(more_listeners(chapter));
     }
@@ -60,7 +54,7 @@ pub fn markdown() -> String {
         let title = match chapter.form {
             Form::Table => format!("[{}]", chapter.path),
             Form::Tables => format!("[[{}]]", chapter.path),
-            Form::Inline => format!("{} = {{ … }}", chapter.path),
+            Form::OneOf | Form::Inline => format!("{} = {{ … }}", chapter.path),
         };
         let _ = write!(text, "\n## `{title}`\n\n{}\n\n", chapter.meaning);
         text.push_str("| key | takes | default | meaning |\n| --- | --- | --- | --- |\n");
@@ -89,11 +83,38 @@ fn takes(key: &Key) -> String {
     }
 }
 
-fn inline_of(chapter: &Chapter) -> Option<&'static Chapter> {
-    CHAPTERS.iter().find(|inline| {
-        inline.form == Form::Inline
-            && inline.path.strip_prefix(chapter.path).is_some_and(|rest| rest.starts_with('.'))
+/// The tables written inside those of `chapter`.
+fn inline_of(chapter: &Chapter) -> impl Iterator<Item = &'static Chapter> {
+    let path = chapter.path;
+    CHAPTERS.iter().filter(move |inline| {
+        inline.form.is_inline()
+            && inline.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
     })
+}
+
+fn inline_toml(text: &mut String, inline: &Chapter) {
+    let name = last(inline.path);
+    comment(text, inline.meaning);
+    if inline.form == Form::OneOf {
+        for key in inline.keys {
+            let mark = if key.set { "" } else { "#" };
+            let _ = writeln!(text, "{mark}{name} = {{ {} }}", example(key));
+        }
+        return;
+    }
+    for key in inline.keys {
+        comment(text, &format!("{}: {}", last(key.path), described(key)));
+    }
+    let keys: Vec<String> = inline.keys.iter().map(example).collect();
+    let _ = writeln!(text, "#{name} = {{ {} }}", keys.join(", "));
+}
+
+fn example(key: &Key) -> String {
+    format!("{} = {}", last(key.path), key.example)
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
 }
 
 /// The other two conventional ports.

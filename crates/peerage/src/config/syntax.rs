@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use s2s_net::{Limits, Listener, ListenerKind, Timeouts};
+use s2s_net::{BackendTls, Limits, Listener, ListenerKind, RemoteProof, Timeouts};
 use s2s_trust::Rung;
 use toml::de::DeTable;
 use xmpp_addr::DomainPattern;
@@ -12,8 +12,8 @@ use xmpp_addr::DomainPattern;
 use super::finding::{Located, Place, Reading};
 use super::reader::{Entry, Section};
 use super::{
-    Admin, Config, Dns, Domain, DomainRule, LogFormat, LogLevel, Outbound, RootSource, Router,
-    Secret, Trust,
+    Admin, Backend, Config, Dns, Domain, DomainRule, LogFormat, LogLevel, Outbound, RootSource,
+    Router, Secret, Served, Trust,
 };
 
 /// Reads the whole file. What could not be read is at its default and has a finding.
@@ -61,15 +61,25 @@ fn listener(section: Section<'_>) -> Option<Located<Listener>> {
     let address = section.required("address").and_then(|entry| entry.parsed(str::parse));
     let kind = section.entry("kind").and_then(Entry::word);
     let tls = section.entry("tls").and_then(Entry::word);
-    let component = kind.is_some_and(|kind| kind.value == 1);
-    if let (true, Some(tls)) = (component, &tls) {
-        let problem = "is only for kind = \"s2s\": the component protocol (XEP-0114) has no TLS";
-        section.reading().error(tls.place.as_ref(), problem);
-    }
-    let kind = match (component, tls.map(|tls| tls.value)) {
-        (true, _) => ListenerKind::Component,
-        (false, Some(1)) => ListenerKind::S2sDirectTls,
-        (false, _) => ListenerKind::S2s,
+    let direct = tls.as_ref().is_some_and(|tls| tls.value == 1);
+    let refuse = |problem| {
+        section.reading().error(tls.as_ref().and_then(|tls| tls.place.as_ref()), problem);
+    };
+    let kind = match kind.map(|kind| kind.value) {
+        Some(1) => {
+            if tls.is_some() {
+                refuse("is only for kind = \"s2s\": the component protocol (XEP-0114) has no TLS");
+            }
+            ListenerKind::Component
+        }
+        Some(2) => {
+            if direct {
+                refuse("is only for kind = \"s2s\": backends are answered with STARTTLS");
+            }
+            ListenerKind::Backend
+        }
+        _ if direct => ListenerKind::S2sDirectTls,
+        _ => ListenerKind::S2s,
     };
     section.finish();
     let Located { value: address, place } = address?;
@@ -91,19 +101,103 @@ fn domain(section: Section<'_>, base: &Path) -> Option<Domain> {
         (None, Some(set)) => section.reading().error(set.place.as_ref(), "needs certificate"),
         _ => {}
     }
-    let secret = component(&section, base);
+    let served = served(&section, base);
     let line = section.line;
     section.finish();
-    Some(Domain { name: name?, certificate: certificate.zip(key), secret, line })
+    Some(Domain { name: name?, certificate: certificate.zip(key), served, line })
 }
 
-/// The secret of `component = { ... }`; the domain must have one.
-fn component(domain: &Section<'_>, base: &Path) -> Option<Located<Secret>> {
-    let Some(section) = domain.optional_section("component") else {
-        let problem = "is missing: say what serves the domain, component = { secret = \"...\" }";
-        domain.reading().error_at(domain.line, "domain.component", problem);
-        return None;
-    };
+/// What serves the domain: exactly one of the two tables.
+fn served(domain: &Section<'_>, base: &Path) -> Option<Served> {
+    let tables = (domain.optional_section("component"), domain.optional_section("backend"));
+    match tables {
+        (Some(component_table), None) => component(component_table, base).map(Served::Component),
+        (None, Some(backend_table)) => backend(backend_table, base).map(Served::Backend),
+        (Some(component_table), Some(backend_table)) => {
+            let problem = "is set beside domain.component: one of the two serves the domain";
+            domain.reading().error_at(backend_table.line, "domain.backend", problem);
+            // Both for the errors inside them.
+            let _ = (component(component_table, base), backend(backend_table, base));
+            None
+        }
+        (None, None) => {
+            let problem = "is served by nothing: set component = { secret = \"...\" } or backend = { address = \"...\" }";
+            domain.reading().error_at(domain.line, "domain", problem);
+            None
+        }
+    }
+}
+
+/// `backend = { ... }`.
+fn backend(section: Section<'_>, base: &Path) -> Option<Backend> {
+    let address = section.required("address").and_then(|entry| entry.parsed(server_address));
+    let tls = section.entry("tls").and_then(Entry::word).map(|word| {
+        let tls = if word.value == 1 { BackendTls::Optional } else { BackendTls::Required };
+        Located { value: tls, place: word.place }
+    });
+    let proof = section.entry("proof").and_then(Entry::word).map(|word| {
+        let proof = if word.value == 1 { RemoteProof::Certificate } else { RemoteProof::Dialback };
+        Located { value: proof, place: word.place }
+    });
+    let from = section.entry("from").and_then(|entry| entry.each(source));
+    let certificate = section.entry("certificate").and_then(Entry::text);
+    let links = section.entry("links").and_then(Entry::number);
+    let line = section.line;
+    section.finish();
+
+    let address = address?;
+    let own = || Located { value: IpNet::from(address.value.ip()), place: address.place.clone() };
+    let mut sources = from.unwrap_or_else(|| vec![own()]);
+    sources.sort_by_key(|source| source.value);
+    sources.dedup_by_key(|source| source.value);
+    Some(Backend {
+        address,
+        tls: tls.unwrap_or(Located::default_of(BackendTls::Required)),
+        sources,
+        certificate: certificate.map(|text| path(text, base)),
+        proof: proof.unwrap_or(Located::default_of(RemoteProof::Dialback)),
+        // The catalogue bounds it to 64.
+        links: links.map_or(Located::default_of(1), |links| Located {
+            value: u16::try_from(links.value).unwrap_or(1),
+            place: links.place,
+        }),
+        line,
+    })
+}
+
+/// Somewhere that can be dialled.
+fn server_address(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "invalid socket address syntax")?;
+    let ip = plain(address.ip())?;
+    if ip.is_unspecified() || ip.is_multicast() {
+        return Err(format!("{ip} is not the address of a server"));
+    }
+    if address.port() == 0 {
+        return Err("port 0 is no port".to_owned());
+    }
+    Ok(address)
+}
+
+/// A network whose address has no host bits, so that equal networks are equal.
+fn source(text: &str) -> Result<IpNet, String> {
+    let network = network(text).map_err(|error| error.to_string())?;
+    plain(network.addr())?;
+    Ok(network.trunc())
+}
+
+/// Connections over IPv4 are known by their IPv4 address, whatever the listener is.
+fn plain(ip: IpAddr) -> Result<IpAddr, String> {
+    match ip {
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => Err(format!("write it as IPv4: {v4}")),
+            None => Ok(ip),
+        },
+        IpAddr::V4(_) => Ok(ip),
+    }
+}
+
+/// The secret of `component = { ... }`.
+fn component(section: Section<'_>, base: &Path) -> Option<Located<Secret>> {
     let text = section.entry("secret").and_then(Entry::text);
     let file = section.entry("secret_file").and_then(Entry::text);
     let secret = match (text, file) {

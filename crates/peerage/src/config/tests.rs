@@ -12,11 +12,12 @@ use super::catalogue::{self, CHAPTERS, Takes};
 use super::*;
 
 /// 2027-01-01.
-const NOW: i64 = 1_798_761_600;
-const SURROUNDINGS: Surroundings = Surroundings { now: NOW, descriptors_max: 20_000, cores: 2 };
+pub(super) const NOW: i64 = 1_798_761_600;
+pub(super) const SURROUNDINGS: Surroundings =
+    Surroundings { now: NOW, descriptors_max: 20_000, cores: 2 };
 
 /// A configuration of nine lines without a fault.
-const SOUND: &str = "\
+pub(super) const SOUND: &str = "\
 [[listen]]
 address = \"127.0.0.1:0\"
 [[listen]]
@@ -28,13 +29,13 @@ component = { secret = \"0123456789abcdef0123456789abcdef\" }
 [trust]
 ";
 /// Line 10: what a domain without a certificate needs.
-const VERIFIED: &str = "minimum = \"verified\"\n";
+pub(super) const VERIFIED: &str = "minimum = \"verified\"\n";
 
-fn read(text: &str) -> Result<Loaded, Refused> {
+pub(super) fn read(text: &str) -> Result<Loaded, Refused> {
     load_text("peerage.toml", text, Path::new("/nowhere"), SURROUNDINGS)
 }
 
-fn errors(text: &str) -> Vec<String> {
+pub(super) fn errors(text: &str) -> Vec<String> {
     let Err(Refused(findings)) = read(text) else { return Vec::new() };
     findings
         .iter()
@@ -43,13 +44,13 @@ fn errors(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn warnings(text: &str) -> Vec<String> {
+pub(super) fn warnings(text: &str) -> Vec<String> {
     let loaded = read(text).unwrap();
     loaded.warnings.iter().map(ToString::to_string).collect()
 }
 
 /// `addition` starts at line 11 of an otherwise sound file.
-fn refused(addition: &str, expected: &[&str]) {
+pub(super) fn refused(addition: &str, expected: &[&str]) {
     assert_eq!(errors(&format!("{SOUND}{VERIFIED}{addition}")), expected, "{addition}");
 }
 
@@ -151,10 +152,10 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
         ],
     );
     refused(
-        "[[domain]]\nname = \"b.example\"\nbackend = { address = \"10.0.0.5:5269\" }\n",
+        "[[domain]]\nname = \"b.example\"\nprosody = {}\n",
         &[
-            "peerage.toml:11: domain.component: is missing: say what serves the domain, component = { secret = \"...\" }",
-            "peerage.toml:13: domain.backend: unknown key; known here: name, certificate, key, component",
+            "peerage.toml:11: domain: is served by nothing: set component = { secret = \"...\" } or backend = { address = \"...\" }",
+            "peerage.toml:13: domain.prosody: unknown key; known here: name, certificate, key, component, backend",
         ],
     );
 }
@@ -483,7 +484,7 @@ fn a_secret_may_be_in_a_file() {
         .replace("secret = \"0123456789abcdef0123456789abcdef\"", "secret_file = \"echo.secret\"");
     let loaded = load_text("peerage.toml", &text, directory.path(), SURROUNDINGS).unwrap();
     let secret = s2s_proto::dialback::Secret::new(&[7; 32]).unwrap();
-    let settings = loaded.settings(std::sync::Arc::new(secret));
+    let settings = loaded.settings(std::sync::Arc::new(secret), None);
     let s2s_net::Service::Component { secret } = &settings.domains[0].service else { panic!() };
     assert_eq!(secret, "0123456789abcdef0123");
     assert_eq!(
@@ -503,11 +504,15 @@ fn the_words_of_the_catalogue_are_those_of_the_code() {
     assert_eq!(words.len(), LogLevel::ALL.len());
 }
 
-/// The reference with every key set, but for those that exclude each other or need a file.
-fn everything() -> String {
+/// The reference with every key set, but for what serves the domain: only lines that start with `served` do.
+fn everything(served: &str) -> String {
     reference::toml()
         .lines()
-        .filter(|line| !line.contains("component = { secret = "))
+        .filter(|line| {
+            let line = line.trim_start_matches('#');
+            let serves = line.starts_with("component = ") || line.starts_with("backend = ");
+            !serves || line.starts_with(served)
+        })
         .map(|line| match line.strip_prefix('#') {
             Some(rest) if !rest.starts_with(' ') && rest.contains(" = ") => rest,
             _ => line,
@@ -523,10 +528,17 @@ fn every_key_of_the_reference_is_read_and_every_default_is_true() {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["echo.example.org".to_owned()]).unwrap();
     let pem = params.self_signed(&key).unwrap().pem();
-    fs::write(directory.path().join("echo.example.org.crt"), pem).unwrap();
+    fs::write(directory.path().join("echo.example.org.crt"), &pem).unwrap();
     fs::write(directory.path().join("echo.example.org.key"), key.serialize_pem()).unwrap();
 
-    let text = everything();
+    fs::write(directory.path().join("backend.pem"), &pem).unwrap();
+    let text = everything("backend = {");
+    let loaded = load_text("reference.toml", &text, directory.path(), SURROUNDINGS)
+        .unwrap_or_else(|refused| panic!("{refused}\n{text}"));
+    let [served] = loaded.config.servers()[..] else { panic!("no backend in\n{text}") };
+    assert!(served.links.place.is_some() && served.certificate.is_some());
+
+    let text = everything("component = { secret_file");
     let loaded = load_text("reference.toml", &text, directory.path(), SURROUNDINGS)
         .unwrap_or_else(|refused| panic!("{refused}\n{text}"));
     for chapter in CHAPTERS {
