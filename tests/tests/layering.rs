@@ -44,7 +44,7 @@ const PLACES: &[Place] = &[
     Place { name: "peerage", layer: Layer::Product(4), outside: Some(&[
         "anyhow", "axum", "bytes", "clap", "getrandom", "hdrhistogram", "hickory-resolver", "ipnet", "mimalloc",
         "prometheus-client", "rcgen", "rustix", "rustls", "rustls-pki-types", "serde", "thiserror", "time", "tokio", "toml",
-        "tracing", "tracing-appender", "tracing-subscriber",
+        "tracing", "tracing-appender", "tracing-subscriber", "x509-parser",
     ]) },
     Place { name: "s2s-testkit", layer: Layer::Testkit, outside: None },
     Place { name: "peerage-loadgen", layer: Layer::Loadgen, outside: None },

@@ -138,7 +138,8 @@ pub fn show_time(unix: i64) -> String {
     )
 }
 
-fn read_pem(file: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of a file that may be PEM.
+pub(crate) fn read_pem(file: &Path) -> Result<Vec<u8>, String> {
     let size = fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?.len();
     if size > PEM_BYTES_MAX {
         return Err(format!("has {size} bytes: a PEM file has at most {PEM_BYTES_MAX}"));

@@ -19,6 +19,7 @@
 
 pub mod admin;
 pub mod board;
+pub mod ca;
 pub mod certificate;
 pub mod check;
 pub mod cli;
@@ -27,6 +28,7 @@ pub mod control;
 pub mod descriptors;
 pub mod dns;
 pub mod embedded;
+pub mod leaves;
 pub mod logs;
 pub mod metrics;
 pub mod process;

@@ -40,12 +40,14 @@ pub enum StateError {
         source: std::io::Error,
     },
     /// Somebody else may read or write it.
-    #[error("{path}: mode {mode:04o} lets others read the dialback secret: it may be known by now; make a new one (remove the file) or `chmod 600` it", path = .path.display())]
+    #[error("{path}: mode {mode:04o} lets others read the {what}: it may be known by now; make a new one (remove the file) or `chmod 600` it", path = .path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// What it holds.
+        what: &'static str,
     },
     /// Not 256 bits of hexadecimal.
     #[error("{path}: {problem}: a dialback secret is at least {SECRET_BYTES} bytes as hexadecimal digits (`openssl rand -hex 32`); remove the file to have one made", path = .path.display())]
@@ -114,13 +116,34 @@ pub fn create_directory(path: &Path) -> Result<(), StateError> {
 /// # Errors
 /// [`StateError::File`].
 pub fn write_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
+    match create_private(path, content) {
+        Err(StateError::File { source, .. }) if source.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// Makes a file that only this user reads.
+///
+/// # Errors
+/// [`StateError::File`], also when it exists.
+pub fn create_private(path: &Path, content: &[u8]) -> Result<(), StateError> {
+    create(path, content, 0o600)
+}
+
+/// Makes a file that everybody may read, as far as the directory lets them.
+///
+/// # Errors
+/// As [`create_private`].
+pub fn create_readable(path: &Path, content: &[u8]) -> Result<(), StateError> {
+    create(path, content, 0o644)
+}
+
+fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), StateError> {
     let failed = |source| StateError::File { path: path.to_owned(), source };
     // O_EXCL: never written through a link that somebody else has put there.
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => file.write_all(content).and_then(|()| file.sync_all()).map_err(failed),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(failed(error)),
-    }
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 fn create_secret(path: &Path) -> Result<(), StateError> {
@@ -150,7 +173,8 @@ fn read_secret(path: &Path) -> Result<(Vec<u8>, PathBuf), StateError> {
     let metadata = fs::metadata(path).map_err(failed)?;
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(StateError::Exposed { path: path.to_owned(), mode });
+        let what = "dialback secret";
+        return Err(StateError::Exposed { path: path.to_owned(), mode, what });
     }
     if metadata.len() > SECRET_FILE_BYTES_MAX {
         return Err(malformed(format!("has {} bytes", metadata.len())));
