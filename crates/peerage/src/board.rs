@@ -32,6 +32,8 @@ pub struct Board {
     pub loaded_at: i64,
     /// Hosted domains with the end of their certificate's validity, Unix seconds.
     pub certificates: Vec<(String, i64)>,
+    /// End of the internal CA's validity, Unix seconds; none when no domain has a backend.
+    pub backend_ca: Option<i64>,
     /// Look-ups.
     pub dns: DnsCounters,
     /// Requests of shards that the control queue had no room for.
@@ -79,6 +81,7 @@ impl Board {
             last_reload_ok: true,
             loaded_at: 0,
             certificates: Vec::new(),
+            backend_ca: None,
             dns: DnsCounters::default(),
             control_refused: 0,
         }

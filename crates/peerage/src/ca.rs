@@ -7,6 +7,8 @@
 //! Rotation has two steps, because backends must trust the next CA before anything of it is shown: `stage` makes it beside the
 //! one in use, `activate` puts it into force and keeps the one before.
 
+pub mod command;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;

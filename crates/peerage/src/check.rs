@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use s2s_net::{Limits, Listener, ListenerKind, Timeouts};
+use s2s_net::{BackendTls, Limits, Listener, ListenerKind, RemoteProof, Timeouts};
 
+use crate::ca::{self, Authority};
 use crate::certificate::show_time;
 use crate::config::units::show_size;
-use crate::config::{Loaded, RootSource, Surroundings};
+use crate::config::{Backend, Config, Loaded, RootSource, Served, Surroundings};
 use crate::state::{self, SECRET_FILE};
 
 /// The report about an accepted configuration. Nothing is written, nothing is listened on.
@@ -27,6 +28,12 @@ pub fn report(loaded: &Loaded, surroundings: Surroundings) -> Result<String, Str
     }
     for domain in domains(loaded, surroundings) {
         line(&mut text, "domain", &domain);
+    }
+    for server in config.servers() {
+        line(&mut text, "backend", &backend(server));
+    }
+    for words in authorities(config, surroundings)? {
+        line(&mut text, "ca", &words);
     }
     trust(&mut text, loaded);
     line(&mut text, "dns", &dns(loaded));
@@ -69,19 +76,65 @@ fn domains(loaded: &Loaded, surroundings: Surroundings) -> Vec<String> {
     entries
         .map(|(domain, identity)| {
             let name = &domain.name.value;
+            let served = match &domain.served {
+                Some(Served::Backend(backend)) => format!("backend {}", backend.address.value),
+                Some(Served::Component(_)) | None => "component".to_owned(),
+            };
             match identity {
                 Some(identity) => {
                     let days = (identity.not_after - surroundings.now).div_euclid(86_400);
                     format!(
-                        "{name}: component; certificate for {}, until {} ({days} days)",
+                        "{name}: {served}; certificate for {}, until {} ({days} days)",
                         identity.names.join(", "),
                         show_time(identity.not_after)
                     )
                 }
-                None => format!("{name}: component; no certificate, so no TLS"),
+                None => format!("{name}: {served}; no certificate, so no TLS"),
             }
         })
         .collect()
+}
+
+fn backend(server: &Backend) -> String {
+    let tls = match server.tls.value {
+        BackendTls::Required => "required",
+        BackendTls::Optional => "optional",
+    };
+    let sources: Vec<String> = server.sources.iter().map(|s| s.value.to_string()).collect();
+    let known = match &server.certificate {
+        Some(certificate) => format!(" with a certificate of {}", certificate.value.display()),
+        None => String::new(),
+    };
+    let proof = match (server.proof.value, server.links.value) {
+        (RemoteProof::Dialback, 1) => "dialback, 1 link a shard and domain".to_owned(),
+        (RemoteProof::Dialback, links) => format!("dialback, {links} links a shard and domain"),
+        (RemoteProof::Certificate, _) => "certificates, 1 link a pair".to_owned(),
+    };
+    let (address, from) = (server.address.value, sources.join(", "));
+    format!("{address}: TLS {tls}; known by {from}{known}; remote domains proved by {proof}")
+}
+
+/// The internal CA as it is; nothing when no domain needs it.
+fn authorities(config: &Config, surroundings: Surroundings) -> Result<Vec<String>, String> {
+    if config.backends().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let directory = &config.router.state_dir.value;
+    let words = |error: ca::CaError| error.to_string();
+    let Some(current) = ca::inspect(directory).map_err(words)? else {
+        return Ok(vec![format!("{} will be created", ca::CERTIFICATE_FILE)]);
+    };
+    let next = ca::inspect_next(directory).map_err(words)?;
+    let show = |authority: &Authority| {
+        let days = (authority.not_after - surroundings.now).div_euclid(86_400);
+        let until = show_time(authority.not_after);
+        let sha256 = authority.fingerprint_text();
+        format!("{}, until {until} ({days} days), SHA-256 {sha256}", authority.name)
+    };
+    let mut lines = vec![show(&current)];
+    lines.extend(current.validity(surroundings.now).map(|problem| format!("warning: {problem}")));
+    lines.extend(next.map(|next| format!("staged: {}", show(&next))));
+    Ok(lines)
 }
 
 fn trust(text: &mut String, loaded: &Loaded) {
@@ -155,6 +208,78 @@ mod tests {
 
     use super::*;
     use crate::config::load_text;
+
+    #[test]
+    fn the_report_shows_backends_and_the_state_of_the_internal_ca() {
+        let surroundings = Surroundings { now: 1_798_761_600, descriptors_max: 20_000, cores: 2 };
+        let directory = tempfile::tempdir().unwrap();
+        let state_dir = directory.path().join("state");
+        let text = format!(
+            "\
+[router]
+state_dir = '{}'
+[[listen]]
+address = \"[::]:5269\"
+[[listen]]
+address = \"10.0.0.1:5269\"
+kind = \"backend\"
+[[domain]]
+name = \"capulet.example\"
+backend = {{ address = \"10.0.0.5:5269\", links = 2 }}
+[[domain]]
+name = \"*.capulet.example\"
+backend = {{ address = \"10.0.0.5:5269\", links = 2 }}
+[[domain]]
+name = \"verona.example\"
+backend = {{ address = \"10.0.0.6:5269\", proof = \"certificate\" }}
+[[domain]]
+name = \"plain.example\"
+backend = {{ address = \"10.0.0.7:5269\", tls = \"optional\", from = [\"10.0.0.7\", \"fd00::7\"] }}
+[trust]
+minimum = \"verified\"
+",
+            state_dir.display()
+        );
+        let loaded = load_text("peerage.toml", &text, Path::new(""), surroundings).unwrap();
+        assert_eq!(loaded.warnings, []);
+        let lines = |subject: &str| {
+            let report = report(&loaded, surroundings).unwrap();
+            let words = |line: &str| line.strip_prefix(subject).map(|w| w.trim().to_owned());
+            report.lines().filter_map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            lines("domain "),
+            [
+                "capulet.example: backend 10.0.0.5:5269; no certificate, so no TLS",
+                "*.capulet.example: backend 10.0.0.5:5269; no certificate, so no TLS",
+                "verona.example: backend 10.0.0.6:5269; no certificate, so no TLS",
+                "plain.example: backend 10.0.0.7:5269; no certificate, so no TLS",
+            ]
+        );
+        assert_eq!(
+            lines("backend "),
+            [
+                "10.0.0.5:5269: TLS required; known by 10.0.0.5/32; remote domains proved by dialback, 2 links a shard and domain",
+                "10.0.0.6:5269: TLS required; known by 10.0.0.6/32; remote domains proved by certificates, 1 link a pair",
+                "10.0.0.7:5269: TLS optional; known by 10.0.0.7/32, fd00::7/128; remote domains proved by dialback, 1 link a shard and domain",
+            ]
+        );
+        assert_eq!(lines("listen "), ["[::]:5269 s2s, STARTTLS", "10.0.0.1:5269 backends"]);
+        assert_eq!(lines("ca "), ["backend-ca.crt will be created"]);
+        assert!(!state_dir.exists(), "a check writes");
+
+        let made = ca::open(&state_dir, "capulet.example", surroundings.now).unwrap();
+        let next = ca::stage(&state_dir, "capulet.example", surroundings.now).unwrap();
+        let shown = |authority: &Authority| {
+            let (name, sha256) = (&authority.name, authority.fingerprint_text());
+            format!("{name}, until 2036-12-29T00:00:00Z (3650 days), SHA-256 {sha256}")
+        };
+        assert_eq!(lines("ca "), [shown(&made), format!("staged: {}", shown(&next))]);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(state_dir.join("backend-ca.key"), mode).unwrap();
+        let problem = report(&loaded, surroundings).unwrap_err();
+        assert!(problem.contains("lets others read the key of the internal CA"), "{problem}");
+    }
 
     #[test]
     fn the_report_says_what_would_happen() {

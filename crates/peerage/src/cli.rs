@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::ca::CaError;
+use crate::ca::command::{self as ca_command, Printed};
 use crate::check;
-use crate::config::{LogLevel, Refused, Severity, Surroundings, load, reference};
+use crate::config::{Loaded, LogLevel, Refused, Severity, Surroundings, load, reference};
 use crate::control::Ended;
 use crate::descriptors;
 use crate::embedded::Embedded;
@@ -48,7 +50,8 @@ Exit codes:
   0    ended as asked, or the configuration is valid
   1    the configuration is refused; errors read file:line: key = value: what is allowed
   2    wrong command line
-  3    could not start: an address in use, the state directory, no randomness
+  3    could not start: an address in use, the state directory, no randomness;
+       the internal CA is not there or cannot be used
   4    the drain deadline passed, or a shard failed
   130  ended by a second signal";
 
@@ -74,11 +77,53 @@ enum Command {
     /// certificates, the ladder, and the limits that are not at their defaults. Nothing is written and nothing is listened
     /// on. Exit code 1 when the configuration would be refused. Without --config it checks the embedded one.
     Check(ConfigArgs),
+    /// The internal CA, which backends trust
+    ///
+    /// A server of your own that demands valid certificates (`backend = { ... }` in a [[domain]]) is shown certificates in the
+    /// names of remote domains. They are issued by a CA of this router, made in the state directory when the first
+    /// backend needs it. Run these commands as the user that runs the router.
+    Ca {
+        #[command(subcommand)]
+        what: CaCommand,
+    },
     /// The configuration format
     Config {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum CaCommand {
+    /// Make the CA if there is none, and show it
+    Init(CaArgs),
+    /// Print what backends must trust (standard output), and where it goes (standard error)
+    Show(CaArgs),
+    /// Replace the CA, in two steps
+    ///
+    /// Every backend must trust the next CA before the router shows anything of it: --stage makes it and prints what backends
+    /// must trust from now on; --activate puts it into force and keeps the previous one beside it.
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+struct CaArgs {
+    /// The configuration file, which names the state directory
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "step", required = true, multiple = false, args = ["stage", "activate"])]
+struct RotateArgs {
+    #[command(flatten)]
+    ca: CaArgs,
+    /// First: make the next CA
+    #[arg(long)]
+    stage: bool,
+    /// Then: use it
+    #[arg(long)]
+    activate: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,6 +158,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run(args),
         Command::Check(args) => check(args.config.as_deref()),
+        Command::Ca { what } => ca(&what),
         Command::Config { what: ConfigCommand::Reference { markdown } } => {
             print(&if markdown { reference::markdown() } else { reference::toml() });
             ExitCode::SUCCESS
@@ -133,12 +179,48 @@ fn run(args: RunArgs) -> ExitCode {
                 RunError::Shards(_) => CUT,
                 RunError::Embedded(_)
                 | RunError::State(_)
+                | RunError::Ca(_)
                 | RunError::Admin { .. }
                 | RunError::Start(_)
                 | RunError::Runtime(_)
                 | RunError::Resolver(_) => NOT_STARTED,
             })
         }
+    }
+}
+
+fn ca(what: &CaCommand) -> ExitCode {
+    let (CaCommand::Init(CaArgs { config })
+    | CaCommand::Show(CaArgs { config })
+    | CaCommand::Rotate(RotateArgs { ca: CaArgs { config }, .. })) = what;
+    descriptors::raise();
+    let surroundings = Surroundings::here();
+    let loaded = match load(config, surroundings) {
+        Ok(loaded) => loaded,
+        Err(refused) => {
+            eprintln!("{refused}");
+            return ExitCode::from(REFUSED);
+        }
+    };
+    match ca_done(what, &loaded, surroundings.now) {
+        Ok(Printed { output, words }) => {
+            print(&output);
+            eprint!("{words}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(NOT_STARTED)
+        }
+    }
+}
+
+fn ca_done(what: &CaCommand, loaded: &Loaded, now: i64) -> Result<Printed, CaError> {
+    match what {
+        CaCommand::Init(_) => ca_command::init(loaded, now),
+        CaCommand::Show(_) => ca_command::show(loaded),
+        CaCommand::Rotate(RotateArgs { activate: true, .. }) => ca_command::rotate_activate(loaded),
+        CaCommand::Rotate(_) => ca_command::rotate_stage(loaded, now),
     }
 }
 

@@ -253,13 +253,13 @@ impl<'p, P: Plane, I: Inbox> Control<'p, P, I> {
                     (self.set_level)(level);
                 }
                 self.plane.reload(&settings);
-                let loaded = self.reload.current();
+                let reload = &self.reload;
                 self.with_board(|board, _| {
                     board.generation += 1;
                     board.last_reload_ok = true;
-                    show_loaded(board, loaded);
+                    show_loaded(board, reload);
                 });
-                info!(domains = loaded.config.domains.len(), "configuration reloaded");
+                info!(domains = reload.current().config.domains.len(), "configuration reloaded");
             }
             Ok(None) => info!("no configuration file: SIGHUP changes nothing"),
             Err(problems) => {
@@ -298,7 +298,9 @@ impl<'p, P: Plane, I: Inbox> Control<'p, P, I> {
 }
 
 /// What the admin port says about the configuration in force.
-pub(crate) fn show_loaded(board: &mut Board, loaded: &crate::config::Loaded) {
+pub(crate) fn show_loaded(board: &mut Board, reload: &Reload) {
+    let loaded = reload.current();
+    board.backend_ca = reload.leaves().map(|leaves| leaves.authority().not_after);
     board.loaded_at = crate::config::Surroundings::here().now;
     let domains = loaded.config.domains.iter().zip(&loaded.identities);
     board.certificates = domains

@@ -7,6 +7,7 @@
 //! backend and a domain of the operator's own. The data plane asks for remote domains only; here it is refused once more.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{
@@ -20,9 +21,9 @@ use s2s_net::LeafAuthority;
 use time::OffsetDateTime;
 use xmpp_addr::{Domain, DomainPattern};
 
-use crate::ca::{Authority, CLOCK_SKEW_SECS, COMMON_NAME_CHARS_MAX, CaError, serial_number};
+use crate::ca::{self, Authority, CLOCK_SKEW_SECS, COMMON_NAME_CHARS_MAX, CaError, serial_number};
 use crate::certificate::show_time;
-use crate::config::Surroundings;
+use crate::config::{Loaded, Surroundings};
 
 /// A week: the certificate store of a server may read dates into 32 bits, and a key that leaks is soon worth nothing.
 const VALIDITY_SECS: i64 = 7 * 86_400;
@@ -30,6 +31,30 @@ const VALIDITY_SECS: i64 = 7 * 86_400;
 const REISSUE_SECS: i64 = VALIDITY_SECS / 2;
 /// Leaves of one generation; two are kept. Each takes some 1.5 KiB, so both together at most 25 MiB.
 const GENERATION_MAX: usize = 8_192;
+
+/// The leaf authority that a configuration needs; the CA in `directory` is made when it is needed for the first time.
+///
+/// None when no domain has a backend. `before` is the one in force, whose leaves stay good with the same CA.
+///
+/// # Errors
+/// [`CaError`].
+pub fn open(
+    loaded: &Loaded,
+    directory: &Path,
+    before: Option<&Leaves>,
+    now: i64,
+) -> Result<Option<Leaves>, CaError> {
+    if loaded.config.backends().next().is_none() {
+        return Ok(None);
+    }
+    let authority = ca::open(directory, &loaded.config.operator(), now)?;
+    let hosted = loaded.config.domains.iter().map(|domain| domain.name.value.clone()).collect();
+    let leaves = match before {
+        Some(before) => before.reloaded(authority, hosted)?,
+        None => Leaves::new(authority, hosted)?,
+    };
+    Ok(Some(leaves))
+}
 
 /// Issues leaves for every domain that is not hosted.
 pub struct Leaves {

@@ -243,6 +243,10 @@ fn control(out: &mut DescriptorEncoder<'_>, board: &Board) -> fmt::Result {
         let labels = [("domain", domain.as_str())];
         ConstGauge::new(not_after - now).encode(family.encode_family(&labels)?)?;
     }
+    if let Some(not_after) = board.backend_ca {
+        let help = "Time until the internal CA, which backends trust, expires; negative afterwards";
+        seconds(out, "backend_ca_expiry", help, (not_after - now) as f64)?;
+    }
     Ok(())
 }
 

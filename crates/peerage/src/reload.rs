@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use s2s_net::Settings;
+use s2s_net::{LeafAuthority, Settings};
 use s2s_proto::dialback::Secret;
 use tracing::warn;
 
 use crate::config::{Config, Dns, Loaded, LogLevel, Surroundings, load};
+use crate::leaves::{self, Leaves};
 use crate::state;
 
 /// The configuration in force, and where it comes from.
@@ -16,6 +17,8 @@ pub struct Reload {
     file: Option<PathBuf>,
     current: Loaded,
     secret: Arc<Secret>,
+    /// None when no domain has a backend.
+    leaves: Option<Arc<Leaves>>,
     /// The command line wins over the file.
     level_fixed: bool,
 }
@@ -37,9 +40,10 @@ impl Reload {
         file: Option<PathBuf>,
         current: Loaded,
         secret: Arc<Secret>,
+        leaves: Option<Arc<Leaves>>,
         level_fixed: bool,
     ) -> Self {
-        Reload { file, current, secret, level_fixed }
+        Reload { file, current, secret, leaves, level_fixed }
     }
 
     /// The configuration in force.
@@ -51,7 +55,14 @@ impl Reload {
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
-        self.current.settings(Arc::clone(&self.secret), None)
+        let leaves = self.leaves.clone().map(|leaves| leaves as Arc<dyn LeafAuthority>);
+        self.current.settings(Arc::clone(&self.secret), leaves)
+    }
+
+    /// The leaf authority in force; none when no domain has a backend.
+    #[must_use]
+    pub fn leaves(&self) -> Option<&Leaves> {
+        self.leaves.as_deref()
     }
 
     /// Reads everything again; none when there is no file.
@@ -60,14 +71,21 @@ impl Reload {
     /// Every problem, in words; nothing has changed then.
     pub fn run(&mut self) -> Result<Option<Reloaded>, Vec<String>> {
         let Some(file) = &self.file else { return Ok(None) };
-        let mut loaded = load(file, Surroundings::here())
+        let surroundings = Surroundings::here();
+        let mut loaded = load(file, surroundings)
             .map_err(|refused| refused.0.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         // The directory of the start: a new one would need a restart.
         let directory = &self.current.config.router.state_dir.value;
         let secret = state::open_secret(directory).map_err(|error| vec![error.to_string()])?;
+        let leaves = leaves::open(&loaded, directory, self.leaves.as_deref(), surroundings.now)
+            .map_err(|error| vec![error.to_string()])?;
 
         for warning in &loaded.warnings {
             warn!("{warning}");
+        }
+        let expiry = |leaves: &Leaves| leaves.authority().validity(surroundings.now);
+        if let Some(problem) = leaves.as_ref().and_then(expiry) {
+            warn!("{problem}");
         }
         for name in fixed_at_start(&self.current, &loaded) {
             warn!("{name} has changed in {}: that needs a restart", loaded.file);
@@ -81,6 +99,7 @@ impl Reload {
             (old.log_level != new.log_level && !self.level_fixed).then_some(new.log_level);
         self.current = loaded;
         self.secret = secret;
+        self.leaves = leaves.map(Arc::new);
         Ok(Some(Reloaded { settings: self.settings(), dns, log_level }))
     }
 }

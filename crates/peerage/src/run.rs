@@ -15,10 +15,11 @@ use crate::check::show_listener;
 use crate::config::{Loaded, LogLevel, Refused, Surroundings, load};
 use crate::control::{Control, Ended, Signal, show_loaded};
 use crate::embedded::{Embedded, EmbeddedError};
+use crate::leaves::{self, Leaves};
 use crate::logs::Log;
 use crate::reload::Reload;
 use crate::state::{self, StateError};
-use crate::{admin, descriptors, metrics};
+use crate::{admin, ca, descriptors, metrics};
 
 /// Requests of the shards that the control thread has not served yet, for each shard.
 const CONTROL_REQUESTS_A_SHARD: usize = 4_096;
@@ -44,6 +45,9 @@ pub enum RunError {
     /// The state directory.
     #[error("{0}")]
     State(#[from] StateError),
+    /// The internal CA.
+    #[error("{0}")]
+    Ca(#[from] ca::CaError),
     /// The admin port.
     #[error("admin.listen = {address}: cannot listen: {source}")]
     Admin {
@@ -84,15 +88,20 @@ pub fn run(options: RunOptions) -> Result<Ended, RunError> {
         (None, Some(embedded)) => embedded.load(surroundings)?,
         (None, None) => unreachable!("without a file there is an embedded one"),
     };
-    let secret = state::open_secret(&loaded.config.router.state_dir.value)?;
+    let state_dir = &loaded.config.router.state_dir.value;
+    let secret = state::open_secret(state_dir)?;
+    let leaves = leaves::open(&loaded, state_dir, None, surroundings.now)?.map(Arc::new);
 
     let level = options.log_level.unwrap_or(loaded.config.log_level);
     let log = Log::start(level, loaded.config.log_format);
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    if let Some(leaves) = &leaves {
+        announce_authority(leaves, surroundings.now);
+    }
     let level_fixed = options.log_level.is_some();
-    let reload = Reload::new(options.config, loaded, secret, level_fixed);
+    let reload = Reload::new(options.config, loaded, secret, leaves, level_fixed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(serve(reload, &log, embedded.as_ref()))?;
     match &ended {
@@ -124,7 +133,7 @@ async fn serve(reload: Reload, log: &Log, embedded: Option<&Embedded>) -> Result
     }
 
     let mut board = Board::new(reload.current().shards);
-    show_loaded(&mut board, reload.current());
+    show_loaded(&mut board, &reload);
     let board = Arc::new(Mutex::new(board));
     let registry = metrics::registry(Arc::clone(&board), Some(log.dropped()));
     let (stop, stopped) = oneshot::channel::<()>();
@@ -175,6 +184,20 @@ fn announce(loaded: &Loaded, plane: &DataPlane, admin: SocketAddr) {
         %admin,
         "peerage has started"
     );
+}
+
+/// Which CA backends have to trust, and whether it is about to end.
+fn announce_authority(leaves: &Leaves, now: i64) {
+    let authority = leaves.authority();
+    info!(
+        file = %authority.file.display(),
+        name = authority.name,
+        sha256 = authority.fingerprint_text(),
+        "the internal CA for backends"
+    );
+    if let Some(problem) = authority.validity(now) {
+        warn!("{problem}");
+    }
 }
 
 /// SIGTERM, SIGINT and SIGHUP as [`Signal`]s.

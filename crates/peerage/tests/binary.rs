@@ -110,6 +110,86 @@ fn a_wrong_command_line_exits_2() {
     assert!(peerage(&["--version"]).status.success());
 }
 
+/// A configuration with a backend, in a directory of its own.
+fn with_backend(directory: &Path) -> String {
+    let file = directory.join("peerage.toml");
+    let text = format!(
+        "[router]\nshards = 1\nstate_dir = '{}/state'\n[[listen]]\naddress = \"127.0.0.1:0\"\n\
+         [[listen]]\nkind = \"backend\"\naddress = \"127.0.0.2:0\"\n\
+         [[domain]]\nname = \"capulet.example\"\nbackend = {{ address = \"127.0.0.3:5269\" }}\n\
+         [trust]\nminimum = \"verified\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n",
+        directory.display()
+    );
+    fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn ca_show_needs_a_ca_and_ca_init_makes_it_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = with_backend(directory.path());
+    let output = peerage(&["ca", "show", "--config", &file]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        errors(&output).contains("there is no internal CA yet: `peerage ca init`"),
+        "{output:?}"
+    );
+    assert_eq!(text(&output), "");
+    assert!(!directory.path().join("state").exists());
+
+    let made = peerage(&["ca", "init", "--config", &file]);
+    assert!(made.status.success(), "{made:?}");
+    let pem = fs::read_to_string(directory.path().join("state/backend-ca.crt")).unwrap();
+    assert_eq!(text(&made), pem);
+    let shown = peerage(&["ca", "show", "--config", &file]);
+    assert_eq!(shown.stdout, peerage(&["ca", "init", "--config", &file]).stdout);
+    assert_eq!(text(&shown), pem);
+    for words in ["s2s_cafile:", "s2s_ssl = { cafile", "SHA-256", "capulet.example", " valid "] {
+        assert!(errors(&shown).contains(words), "{words:?} is not in {}", errors(&shown));
+    }
+    assert!(
+        text(&peerage(&["check", "--config", &file])).contains("\nca        Peerage internal CA ")
+    );
+}
+
+#[test]
+fn ca_rotate_asks_for_a_step_and_does_them_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = with_backend(directory.path());
+    let rotate = |step: &str| peerage(&["ca", "rotate", "--config", &file, step]);
+    assert_eq!(peerage(&["ca", "rotate", "--config", &file]).status.code(), Some(2));
+    assert_eq!(rotate("--stage").status.code(), Some(3));
+    let first = text(&peerage(&["ca", "init", "--config", &file]));
+    let early = rotate("--activate");
+    assert_eq!(early.status.code(), Some(3));
+    assert!(errors(&early).contains("no next CA is staged"), "{early:?}");
+
+    let staged = rotate("--stage");
+    assert!(staged.status.success(), "{staged:?}");
+    let next = text(&staged).strip_prefix(&first).unwrap().to_owned();
+    assert!(next.starts_with("-----BEGIN CERTIFICATE-----"), "{next}");
+    assert!(errors(&staged).contains("peerage ca rotate --activate"), "{staged:?}");
+    let active = rotate("--activate");
+    assert!(errors(&active).contains("SIGHUP"), "{active:?}");
+    assert_eq!(text(&active), next);
+    assert_eq!(text(&peerage(&["ca", "show", "--config", &file])), next);
+}
+
+#[test]
+fn a_router_with_a_backend_makes_the_ca_and_announces_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = with_backend(directory.path());
+    let mut router = Running::start_after(Path::new(&file), "the internal CA for backends");
+    assert!(directory.path().join("state/backend-ca.key").exists());
+    assert!(router.get("/metrics").contains("peerage_backend_ca_expiry_seconds 315"));
+    router.signal("-TERM");
+    router.line_with("drained: bye");
+}
+
 /// A running router that writes JSON lines.
 struct Running {
     child: Child,
@@ -119,6 +199,11 @@ struct Running {
 
 impl Running {
     fn start(file: &Path) -> Self {
+        Self::start_after(file, "")
+    }
+
+    /// Starts it and waits for a line with `words` before the one that says that it has started.
+    fn start_after(file: &Path, words: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_peerage"))
             .args(["run", "--config", file.to_str().unwrap()])
             .stderr(Stdio::piped())
@@ -126,6 +211,9 @@ impl Running {
             .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut running = Running { child, lines, admin: String::new() };
+        if !words.is_empty() {
+            running.line_with(words);
+        }
         let started = running.line_with("peerage has started");
         let (_, rest) = started.split_once("\"admin\":\"").unwrap();
         running.admin = rest.split('"').next().unwrap().to_owned();

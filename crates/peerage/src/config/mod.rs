@@ -114,6 +114,15 @@ impl Config {
         })
     }
 
+    /// Whose router this is, for the name of the internal CA: the first hosted domain.
+    #[must_use]
+    pub fn operator(&self) -> String {
+        self.domains.first().map_or_else(String::new, |domain| match &domain.name.value {
+            DomainPattern::Exact(name) | DomainPattern::Below(name) => name.to_string(),
+            DomainPattern::Any => String::new(),
+        })
+    }
+
     /// The first `backend` of every server.
     pub fn servers(&self) -> Vec<&Backend> {
         let mut servers: Vec<&Backend> = Vec::new();

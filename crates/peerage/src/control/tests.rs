@@ -77,7 +77,7 @@ impl Scene {
     fn control(&self) -> Control<'_, Recorded, Queue> {
         let loaded = load(&self.file, Surroundings::here()).unwrap();
         let secret = state::open_secret(&loaded.config.router.state_dir.value).unwrap();
-        let reload = Reload::new(Some(self.file.clone()), loaded, secret, false);
+        let reload = Reload::new(Some(self.file.clone()), loaded, secret, None, false);
         let (inbox, wake) = (Rc::clone(&self.queue), Arc::clone(&self.wake));
         Control::new(&self.plane, inbox, wake, Arc::clone(&self.board), reload, Box::new(|_| {}))
             .unwrap()

@@ -20,7 +20,7 @@ fn started(directory: &Path) -> Reload {
     fs::write(&file, text(&state_dir, "")).unwrap();
     let loaded = load(&file, Surroundings::here()).unwrap();
     let secret = state::open_secret(&state_dir).unwrap();
-    Reload::new(Some(file), loaded, secret, false)
+    Reload::new(Some(file), loaded, secret, None, false)
 }
 
 #[test]
@@ -70,6 +70,75 @@ fn what_cannot_change_is_named_and_stays() {
     assert_eq!(reload.current().shards, before);
     assert_eq!(reload.current().config.admin.listen.value.port(), 5280);
     assert!(!directory.path().join("other").exists());
+}
+
+/// The same file with another domain, which has a backend.
+fn with_backend(directory: &Path, name: &str) {
+    let more = format!(
+        "[[domain]]\nname = {name:?}\nbackend = {{ address = \"10.0.0.5:5269\", proof = \"certificate\" }}\n"
+    );
+    fs::write(directory.join("peerage.toml"), text(&directory.join("state"), &more)).unwrap();
+}
+
+fn leaf(reload: &Reload, domain: &str) -> Result<Arc<rustls::sign::CertifiedKey>, String> {
+    let domain = xmpp_addr::Domain::parse(domain).unwrap();
+    reload.settings().leaves.clone().ok_or("no leaf authority")?.leaf(&domain)
+}
+
+#[test]
+fn the_first_backend_makes_the_internal_ca() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut reload = started(directory.path());
+    let certificate = directory.path().join("state/backend-ca.crt");
+    reload.run().unwrap().unwrap();
+    assert!(!certificate.exists(), "made without a backend");
+    assert!(reload.settings().leaves.is_none());
+
+    with_backend(directory.path(), "verona.example");
+    let reloaded = reload.run().unwrap().unwrap();
+    assert!(certificate.exists());
+    assert!(reloaded.settings.leaves.is_some());
+    assert!(leaf(&reload, "verona.example").unwrap_err().contains("is hosted here"));
+    let first = leaf(&reload, "montague.example").unwrap();
+
+    with_backend(directory.path(), "padua.example");
+    reload.run().unwrap().unwrap();
+    assert!(leaf(&reload, "padua.example").unwrap_err().contains("is hosted here"));
+    leaf(&reload, "verona.example").unwrap();
+    assert!(Arc::ptr_eq(&first, &leaf(&reload, "montague.example").unwrap()), "issued again");
+}
+
+#[test]
+fn a_reload_puts_a_rotated_ca_into_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let state_dir = directory.path().join("state");
+    let mut reload = started(directory.path());
+    with_backend(directory.path(), "verona.example");
+    reload.run().unwrap().unwrap();
+    let before = leaf(&reload, "montague.example").unwrap();
+
+    let now = Surroundings::here().now;
+    let next = crate::ca::stage(&state_dir, "capulet.example", now).unwrap();
+    reload.run().unwrap().unwrap();
+    assert!(Arc::ptr_eq(&before, &leaf(&reload, "montague.example").unwrap()), "used when staged");
+    crate::ca::activate(&state_dir).unwrap();
+    reload.run().unwrap().unwrap();
+    let after = leaf(&reload, "montague.example").unwrap();
+    assert_eq!(s2s_trust::fingerprint(&after.cert[1]), next.fingerprint);
+    assert_ne!(before.cert[1], after.cert[1]);
+}
+
+#[test]
+fn an_exposed_ca_leaves_the_old_settings_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut reload = started(directory.path());
+    with_backend(directory.path(), "verona.example");
+    reload.run().unwrap().unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(directory.path().join("state/backend-ca.key"), mode).unwrap();
+    let Err(problems) = reload.run() else { panic!("accepted") };
+    assert!(problems[0].contains("lets others read the key of the internal CA"), "{problems:?}");
+    leaf(&reload, "montague.example").unwrap();
 }
 
 #[test]
