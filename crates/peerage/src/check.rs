@@ -219,7 +219,7 @@ mod tests {
 [router]
 state_dir = '{}'
 [[listen]]
-address = \"[::]:5269\"
+address = \"192.0.2.1:5269\"
 [[listen]]
 address = \"10.0.0.1:5269\"
 kind = \"backend\"
@@ -264,7 +264,7 @@ minimum = \"verified\"
                 "10.0.0.7:5269: TLS optional; known by 10.0.0.7/32, fd00::7/128; remote domains proved by dialback, 1 link a shard and domain",
             ]
         );
-        assert_eq!(lines("listen "), ["[::]:5269 s2s, STARTTLS", "10.0.0.1:5269 backends"]);
+        assert_eq!(lines("listen "), ["192.0.2.1:5269 s2s, STARTTLS", "10.0.0.1:5269 backends"]);
         assert_eq!(lines("ca "), ["backend-ca.crt will be created"]);
         assert!(!state_dir.exists(), "a check writes");
 

@@ -179,7 +179,7 @@ pub const CHAPTERS: &[Chapter] = &[
                 default: "required",
                 example: "\"[::]:5269\"",
                 set: true,
-                meaning: "Where to listen. [::] takes IPv4 too. By convention 5269 is s2s, 5270 s2s with direct TLS, 5347 components. Backends mostly connect to port 5269, so that wants an address of its own.",
+                meaning: "Where to listen. [::] takes IPv4 too. By convention 5269 is s2s, 5270 s2s with direct TLS, 5347 components. A wildcard takes its port on every address, so a backend listener on 5269 wants explicit ones for both.",
             },
             Key {
                 path: "listen.kind",

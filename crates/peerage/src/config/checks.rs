@@ -37,11 +37,34 @@ fn listeners(reading: &Reading<'_>, config: &Config) {
             _ => {}
         }
     }
+    wildcards(reading, config);
     let s2s = |kind| matches!(kind, ListenerKind::S2s | ListenerKind::S2sDirectTls);
     if !config.listeners.is_empty() && !config.listeners.iter().any(|l| s2s(l.value.kind)) {
         reading.warning(None, "no listener of kind \"s2s\": no other server can connect");
     }
     components(reading, config);
+}
+
+/// A wildcard takes its port on every address: the system refuses the second of two such listeners.
+fn wildcards(reading: &Reading<'_>, config: &Config) {
+    for wildcard in &config.listeners {
+        let Some(Place { line, .. }) = &wildcard.place else { continue };
+        let taken = |other: SocketAddr| {
+            let own = wildcard.value.address;
+            // [::] takes IPv4 too.
+            own.ip().is_unspecified()
+                && (own.is_ipv6() || other.is_ipv4())
+                && own.port() == other.port()
+                && own.port() != 0
+                && own.ip() != other.ip()
+        };
+        for other in config.listeners.iter().filter(|other| taken(other.value.address)) {
+            let problem = format!(
+                "the listener of line {line} takes this port on every address: give both addresses of their own, or this one another port"
+            );
+            reading.error(other.place.as_ref(), problem);
+        }
+    }
 }
 
 /// Component listeners and domains need each other.

@@ -245,6 +245,38 @@ fn listeners_are_checked_against_each_other() {
 }
 
 #[test]
+fn a_wildcard_listener_takes_its_port_on_every_address() {
+    let taken = "the listener of line 12 takes this port on every address: give both addresses of their own, or this one another port";
+    let two = |wildcard: &str, other: &str| {
+        let listeners =
+            format!("[[listen]]\naddress = {wildcard:?}\n[[listen]]\naddress = {other:?}\n");
+        errors(&format!("{SOUND}{VERIFIED}{listeners}"))
+    };
+    for (wildcard, other) in [
+        ("[::]:5269", "10.0.0.1:5269"),
+        ("[::]:5269", "[::1]:5269"),
+        ("0.0.0.0:5269", "10.0.0.1:5269"),
+        ("[::]:5269", "0.0.0.0:5269"),
+    ] {
+        let error = format!("peerage.toml:14: listen.address = {other:?}: {taken}");
+        assert_eq!(two(wildcard, other), [error]);
+    }
+    for (wildcard, other) in
+        [("[::]:5269", "10.0.0.1:5270"), ("0.0.0.0:5269", "[::1]:5269"), ("[::]:0", "10.0.0.1:0")]
+    {
+        assert_eq!(two(wildcard, other), [""; 0], "{wildcard} {other}");
+    }
+    let first = two("10.0.0.1:5269", "[::]:5269");
+    assert_eq!(
+        first,
+        [format!(
+            "peerage.toml:12: listen.address = \"10.0.0.1:5269\": {}",
+            taken.replace("12", "14")
+        )]
+    );
+}
+
+#[test]
 fn the_admin_port_stays_on_loopback_unless_told() {
     refused(
         "[admin]\nlisten = \"0.0.0.0:5280\"\n",

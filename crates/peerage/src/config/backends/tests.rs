@@ -249,11 +249,11 @@ fn the_router_is_not_its_own_backend() {
         ]
     );
     let wildcard =
-        one("address = \"127.0.0.1:5269\"").replace("127.0.0.1:5269\"\n[[", "[::]:5269\"\n[[");
+        one("address = \"127.0.0.1:5271\"").replace("127.0.0.1:5269\"\n[[", "[::]:5271\"\n[[");
     assert_eq!(
         errors(&wildcard),
         [
-            "peerage.toml:10: domain.backend.address = \"127.0.0.1:5269\": is the address of the listener of line 2: give the address of the server, not the router's"
+            "peerage.toml:10: domain.backend.address = \"127.0.0.1:5271\": is the address of the listener of line 2: give the address of the server, not the router's"
         ]
     );
     assert_eq!(errors(&one("address = \"10.0.0.1:5270\"")), [""; 0]);
