@@ -83,7 +83,7 @@ pub enum Served {
     /// `component = { ... }`: whoever knows this secret.
     Component(Located<Secret>),
     /// `backend = { ... }`: a server of the operator's.
-    Backend(Backend),
+    Backend(Box<Backend>),
 }
 
 /// `backend = { ... }` of one domain. Tables with one address describe one server.
@@ -109,7 +109,7 @@ impl Config {
     /// The `backend` of every domain that has one, in the order of the file.
     pub fn backends(&self) -> impl Iterator<Item = &Backend> {
         self.domains.iter().filter_map(|domain| match &domain.served {
-            Some(Served::Backend(backend)) => Some(backend),
+            Some(Served::Backend(backend)) => Some(&**backend),
             Some(Served::Component(_)) | None => None,
         })
     }

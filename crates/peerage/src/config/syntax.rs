@@ -112,7 +112,9 @@ fn served(domain: &Section<'_>, base: &Path) -> Option<Served> {
     let tables = (domain.optional_section("component"), domain.optional_section("backend"));
     match tables {
         (Some(component_table), None) => component(component_table, base).map(Served::Component),
-        (None, Some(backend_table)) => backend(backend_table, base).map(Served::Backend),
+        (None, Some(backend_table)) => {
+            backend(backend_table, base).map(|table| Served::Backend(Box::new(table)))
+        }
         (Some(component_table), Some(backend_table)) => {
             let problem = "is set beside domain.component: one of the two serves the domain";
             domain.reading().error_at(backend_table.line, "domain.backend", problem);
