@@ -3,8 +3,8 @@
 //! A leaf is issued when a TLS handshake first needs it, lasts a week and is replaced at half of it, so a backend with any
 //! idea of the time takes it. All leaves of a process have one key, made at the start and never written.
 //!
-//! The one name that no leaf may ever have is a hosted one: with it, whoever made the router ask could stand between a
-//! backend and a domain of the operator's own. The data plane asks for remote domains only; here it is refused once more.
+//! A domain of the operator's own gets one too, when another server of the operator's talks to it through the router and trusts
+//! nothing but this CA. The key never leaves the process and the data plane shows leaves on no other listener than the backends'.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use s2s_net::LeafAuthority;
 use time::OffsetDateTime;
-use xmpp_addr::{Domain, DomainPattern};
+use xmpp_addr::Domain;
 
 use crate::ca::{self, Authority, CLOCK_SKEW_SECS, COMMON_NAME_CHARS_MAX, CaError, serial_number};
 use crate::certificate::show_time;
@@ -48,18 +48,16 @@ pub fn open(
         return Ok(None);
     }
     let authority = ca::open(directory, &loaded.config.operator(), now)?;
-    let hosted = loaded.config.domains.iter().map(|domain| domain.name.value.clone()).collect();
     let leaves = match before {
-        Some(before) => before.reloaded(authority, hosted)?,
-        None => Leaves::new(authority, hosted)?,
+        Some(before) => before.reloaded(authority)?,
+        None => Leaves::new(authority)?,
     };
     Ok(Some(leaves))
 }
 
-/// Issues leaves for every domain that is not hosted.
+/// Issues leaves for every domain.
 pub struct Leaves {
     mint: Arc<Mint>,
-    hosted: Vec<DomainPattern>,
 }
 
 /// What outlives a reload: the CA, the key of the leaves, and what was issued.
@@ -86,18 +84,17 @@ struct Leaf {
 }
 
 impl Leaves {
-    /// A leaf authority for a router that hosts `hosted`, with a key of its own.
+    /// A leaf authority with a key of its own.
     ///
     /// # Errors
     /// When no key can be made.
-    pub fn new(authority: Authority, hosted: Vec<DomainPattern>) -> Result<Self, CaError> {
+    pub fn new(authority: Authority) -> Result<Self, CaError> {
         let clock = Arc::new(|| Surroundings::here().now);
-        Self::with_clock(authority, hosted, GENERATION_MAX, clock)
+        Self::with_clock(authority, GENERATION_MAX, clock)
     }
 
     fn with_clock(
         authority: Authority,
-        hosted: Vec<DomainPattern>,
         generation_max: usize,
         clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     ) -> Result<Self, CaError> {
@@ -108,23 +105,19 @@ impl Leaves {
         let issued =
             Mutex::new(Issued { young: HashMap::new(), old: HashMap::new(), generation_max });
         let mint = Arc::new(Mint { authority, key, signer, issued, clock });
-        Ok(Leaves { mint, hosted })
+        Ok(Leaves { mint })
     }
 
     /// The leaf authority after a reload: with the same CA it keeps its key and what it issued.
     ///
     /// # Errors
     /// As [`Leaves::new`].
-    pub fn reloaded(
-        &self,
-        authority: Authority,
-        hosted: Vec<DomainPattern>,
-    ) -> Result<Self, CaError> {
+    pub fn reloaded(&self, authority: Authority) -> Result<Self, CaError> {
         if authority.fingerprint == self.mint.authority.fingerprint {
-            return Ok(Leaves { mint: Arc::clone(&self.mint), hosted });
+            return Ok(Leaves { mint: Arc::clone(&self.mint) });
         }
         let generation_max = self.mint.issued().generation_max;
-        Self::with_clock(authority, hosted, generation_max, Arc::clone(&self.mint.clock))
+        Self::with_clock(authority, generation_max, Arc::clone(&self.mint.clock))
     }
 
     /// The CA behind them.
@@ -138,9 +131,6 @@ impl LeafAuthority for Leaves {
     fn leaf(&self, remote: &Domain) -> Result<Arc<CertifiedKey>, String> {
         if remote.is_ip_literal() {
             return Err(format!("{remote} is an address: no certificate is issued for it"));
-        }
-        if self.hosted.iter().any(|pattern| pattern.matches(remote)) {
-            return Err(format!("{remote} is hosted here: no certificate is issued for it"));
         }
         let mint = &self.mint;
         let now = (mint.clock)();

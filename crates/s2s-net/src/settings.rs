@@ -149,7 +149,7 @@ pub enum RemoteProof {
     Certificate,
 }
 
-/// Issues certificates in the names of remote domains, for the eyes of backends only.
+/// Issues certificates in the names of remote domains, and of hosted ones that a backend talks to, for the eyes of backends only.
 ///
 /// Called on the data plane, in a TLS handshake: it must not block, and keeps what it issued.
 pub trait LeafAuthority: Send + Sync {

@@ -98,13 +98,10 @@ fn the_first_backend_makes_the_internal_ca() {
     let reloaded = reload.run().unwrap().unwrap();
     assert!(certificate.exists());
     assert!(reloaded.settings.leaves.is_some());
-    assert!(leaf(&reload, "verona.example").unwrap_err().contains("is hosted here"));
     let first = leaf(&reload, "montague.example").unwrap();
 
     with_backend(directory.path(), "padua.example");
     reload.run().unwrap().unwrap();
-    assert!(leaf(&reload, "padua.example").unwrap_err().contains("is hosted here"));
-    leaf(&reload, "verona.example").unwrap();
     assert!(Arc::ptr_eq(&first, &leaf(&reload, "montague.example").unwrap()), "issued again");
 }
 

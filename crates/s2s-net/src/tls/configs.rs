@@ -100,8 +100,8 @@ impl TlsConfigs {
         named: Option<&Domain>,
     ) -> Result<Arc<ServerConfig>, TlsError> {
         let leaves = self.settings.leaves.clone().ok_or(TlsError::NotReady)?;
-        let (settings, default) = (Arc::clone(&self.settings), named.cloned());
-        let mut config = self.server_config(Arc::new(ForBackends { settings, leaves, default }))?;
+        let default = named.cloned();
+        let mut config = self.server_config(Arc::new(ForBackends { leaves, default }))?;
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(config))
@@ -130,7 +130,7 @@ impl TlsConfigs {
             return self.client_of(None, false);
         }
         let leaves = self.settings.leaves.clone().ok_or(TlsError::NotReady)?;
-        let leaf = shown_to_backends(&self.settings, &*leaves, pair.sender());
+        let leaf = shown_to_backends(&*leaves, pair.sender());
         let mut config = self.client_config(leaf)?;
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
@@ -218,7 +218,6 @@ impl ResolvesServerCert for BySni {
 
 /// Shows a backend the certificate of any domain that it takes us for.
 struct ForBackends {
-    settings: Arc<Settings>,
     leaves: Arc<dyn LeafAuthority>,
     default: Option<Domain>,
 }
@@ -233,25 +232,19 @@ impl ResolvesServerCert for ForBackends {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let named = hello.server_name().and_then(|name| Domain::parse(name).ok());
         let domain = named.as_ref().or(self.default.as_ref())?;
-        shown_to_backends(&self.settings, &*self.leaves, domain)
+        shown_to_backends(&*self.leaves, domain)
     }
 }
 
-/// A hosted domain's own certificate, if it has one (two of the operator's services talk through us); else one that is issued for
-/// the occasion.
-fn shown_to_backends(
-    settings: &Settings,
-    leaves: &dyn LeafAuthority,
-    domain: &Domain,
-) -> Option<Arc<CertifiedKey>> {
-    let own = settings.hosted(domain).and_then(|entry| entry.identity.clone());
-    own.or_else(|| match leaves.leaf(domain) {
+/// A certificate that is issued for the occasion, for a hosted domain too: a strict backend may trust nothing else.
+fn shown_to_backends(leaves: &dyn LeafAuthority, domain: &Domain) -> Option<Arc<CertifiedKey>> {
+    match leaves.leaf(domain) {
         Ok(leaf) => Some(leaf),
         Err(error) => {
             warn!(%domain, %error, "no certificate for a backend's eyes");
             None
         }
-    })
+    }
 }
 
 /// Shows one identity, or none.
