@@ -15,8 +15,8 @@ use crate::matrix::{Proof, Rung};
 use crate::party::Party;
 use crate::process::{Log, Process};
 use crate::stage::{
-    C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_ADDRESS, PEER_DOMAIN,
-    ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
+    BACKEND_ADDRESS, C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, HOSTED_DOMAIN,
+    PEER_ADDRESS, PEER_DOMAIN, ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
 };
 
 /// Where Debian's ejabberd and its libraries are.
@@ -42,9 +42,11 @@ impl Server {
             listeners += &listener(PEER_ADDRESS, S2S_TLS_PORT, "ejabberd_s2s_in");
             listeners += "    tls: true\n";
         }
-        let text = configuration(stage, rung, identity, &folder, PEER_DOMAIN, &listeners)?;
+        let authority = stage.authority_file();
+        let text = configuration(&authority, rung, identity, &folder, PEER_DOMAIN, &listeners)?;
         let ports = [C2S_PORT, S2S_PORT].map(|port| SocketAddr::from((PEER_ADDRESS, port)));
-        let server = Server::start(stage, "ejabberd-peer", &folder, &text, &ports)?;
+        let command = Command::new("erl");
+        let server = Server::start(stage, "ejabberd-peer", command, &folder, &text, &ports)?;
         Party::register(ports[0], PEER_DOMAIN)?;
         Ok(server)
     }
@@ -62,9 +64,28 @@ impl Server {
         let listeners = listener(ROUTER_ADDRESS, S2S_PORT, "ejabberd_s2s_in")
             + &listener(ROUTER_ADDRESS, COMPONENT_PORT, "ejabberd_service")
             + &component;
-        let text = configuration(stage, rung, identity, &folder, "capulet.example", &listeners)?;
+        let authority = stage.authority_file();
+        let text =
+            configuration(&authority, rung, identity, &folder, "capulet.example", &listeners)?;
         let ports = [S2S_PORT, COMPONENT_PORT].map(|port| SocketAddr::from((ROUTER_ADDRESS, port)));
-        Server::start(stage, "ejabberd-router", &folder, &text, &ports)
+        Server::start(stage, "ejabberd-router", Command::new("erl"), &folder, &text, &ports)
+    }
+
+    /// Behind the router: [`HOSTED_DOMAIN`] with one account. It trusts the router's internal authority and no other.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_behind(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
+        let folder = stage.folder("ejabberd-behind")?;
+        let listeners = listener(BACKEND_ADDRESS, C2S_PORT, "ejabberd_c2s")
+            + &listener(BACKEND_ADDRESS, S2S_PORT, "ejabberd_s2s_in");
+        let authority = stage.inside_authority_file();
+        let text = configuration(&authority, rung, identity, &folder, HOSTED_DOMAIN, &listeners)?;
+        let ports = [C2S_PORT, S2S_PORT].map(|port| SocketAddr::from((BACKEND_ADDRESS, port)));
+        let command = stage.behind_the_router("erl");
+        let server = Server::start(stage, "ejabberd-behind", command, &folder, &text, &ports)?;
+        Party::register(ports[0], HOSTED_DOMAIN)?;
+        Ok(server)
     }
 
     /// The process id of the Erlang machine (`beam.smp`), for `/proc/PID/stat`.
@@ -81,19 +102,24 @@ impl Server {
         Party::user((PEER_ADDRESS, C2S_PORT).into(), PEER_DOMAIN)
     }
 
-    /// That both directions were authenticated as `rung` says, by this server's own log.
+    /// That both directions with the router's domain `hosted` were authenticated as `rung` says, by this server's own log.
     ///
     /// # Errors
     /// When they were not.
-    pub fn check_rung(&self, rung: Rung, router_proves_by: Proof) -> Result<Vec<String>> {
+    pub fn check_rung(
+        &self,
+        rung: Rung,
+        router_proves_by: Proof,
+        hosted: &str,
+    ) -> Result<Vec<String>> {
         let peer_proves_by = if rung == Rung::Trusted { Proof::External } else { Proof::Dialback };
         let seen = vec![
             format!(
-                "Accepted outbound s2s {peer_proves_by} authentication {PEER_DOMAIN} -> {COMPONENT_DOMAIN}"
+                "Accepted outbound s2s {peer_proves_by} authentication {PEER_DOMAIN} -> {hosted}"
             ),
             // COMPAT(ejabberd 23.01): it refuses a serverAuth-only certificate of a server that connects, and takes dialback then.
             format!(
-                "Accepted inbound s2s {router_proves_by} authentication {COMPONENT_DOMAIN} -> {PEER_DOMAIN}"
+                "Accepted inbound s2s {router_proves_by} authentication {hosted} -> {PEER_DOMAIN}"
             ),
         ];
         for words in &seen {
@@ -118,6 +144,7 @@ impl Server {
     fn start(
         stage: &Stage,
         title: &str,
+        mut command: Command,
         folder: &Path,
         configuration: &str,
         ports: &[SocketAddr],
@@ -126,7 +153,6 @@ impl Server {
         fs::write(&file, configuration)?;
         let log = folder.join("ejabberd.log");
         stage.watch_log(title, &log);
-        let mut command = Command::new("erl");
         command
             .env("HOME", folder)
             .env("ERL_LIBS", ERLANG_LIBRARIES)
@@ -145,7 +171,7 @@ fn listener(address: Ipv4Addr, port: u16, module: &str) -> String {
 }
 
 fn configuration(
-    stage: &Stage,
+    authority: &Path,
     rung: Rung,
     identity: Option<&Identity>,
     folder: &Path,
@@ -162,7 +188,7 @@ fn configuration(
         None => demands = "s2s_use_starttls: false\n".to_owned(),
     }
     if rung == Rung::Trusted {
-        demands += &format!("ca_file: \"{}\"\n", stage.authority_file().display());
+        demands += &format!("ca_file: \"{}\"\n", authority.display());
     }
     Ok(format!(
         "hosts:\n  - {host}\nloglevel: info\nlog_rotate_count: 0\n{demands}\

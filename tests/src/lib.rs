@@ -12,6 +12,7 @@
 //! Contract: a test body runs as root inside its namespace, waits by connecting or reading and never by sleeping, and ends only
 //! processes it started. Tests that need this are `#[ignore]`d: `cargo xtask test` runs them. See `tests/README.md`.
 
+pub mod behind;
 pub mod certificates;
 pub mod ejabberd;
 pub mod exchange;

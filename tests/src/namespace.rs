@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::record::Record;
-use crate::stage::{DNS_ADDRESS, PEER_ADDRESS, ROUTER_ADDRESS, Stage};
+use crate::stage::{
+    BACKEND_ADDRESS, DNS_ADDRESS, INSIDE_ADDRESS, INSIDE_DNS_ADDRESS, PEER_ADDRESS, ROUTER_ADDRESS,
+    Stage,
+};
 use crate::{peerage, process};
 
 /// Set for the process that runs inside, to the namespace's name.
@@ -90,7 +93,14 @@ impl Namespace {
         let name = namespace.name.as_str();
         ip(&["-n", name, "link", "set", "lo", "up"])?;
         // On the loopback interface, not on a dummy one: not every kernel has those.
-        for address in [DNS_ADDRESS, PEER_ADDRESS, ROUTER_ADDRESS] {
+        for address in [
+            DNS_ADDRESS,
+            PEER_ADDRESS,
+            ROUTER_ADDRESS,
+            BACKEND_ADDRESS,
+            INSIDE_ADDRESS,
+            INSIDE_DNS_ADDRESS,
+        ] {
             ip(&["-n", name, "address", "add", &format!("{address}/32"), "dev", "lo"])?;
         }
         // `ip netns exec` mounts it over /etc/resolv.conf.

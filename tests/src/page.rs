@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::matrix::{self, Cell};
+use crate::behind;
+use crate::matrix::{self, Cell, Direction};
 use crate::record::Record;
 use crate::refusals;
 
@@ -31,6 +32,20 @@ pub fn cell_row(cell: &Cell) -> String {
     format!(
         "| {} | {} | {} | {} | {} | {} |",
         row.software, row.place, row.rung, row.certificate, cell.transport, cell.direction
+    )
+}
+
+/// The part of the row of a server behind the router that is the same before every run.
+#[must_use]
+pub fn behind_row(cell: &behind::Cell) -> String {
+    let row = cell.row;
+    let opens = match cell.direction {
+        Direction::In => row.remote,
+        Direction::Out => row.behind,
+    };
+    format!(
+        "| {} | behind | {} | {} | {} | {} | {opens} |",
+        row.behind, row.demand, row.remote, row.rung, row.certificate
     )
 }
 
@@ -87,6 +102,10 @@ pub fn write(records: &Path, run: &Run) -> Result<()> {
     for cell in matrix::cells() {
         writeln!(cells, "{}{}", cell_row(&cell), found(&cell.test()))?;
     }
+    let mut behind = String::new();
+    for cell in behind::cells() {
+        writeln!(behind, "{}{}", behind_row(&cell), found(&cell.test()))?;
+    }
     let slixmpp = found(matrix::SLIXMPP_TEST);
     let mut refused = String::new();
     for row in refusals::ROWS {
@@ -107,6 +126,12 @@ pub fn write(records: &Path, run: &Run) -> Result<()> {
          | server | place | rung | certificates | transport | opens first | result | its log says |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n{cells}\n\
          A component written with slixmpp, and a user on Prosody, rung trusted:{slixmpp}\n\n\
+         ## Servers behind Peerage\n\n\
+         A user of an unmodified server behind Peerage, whose resolver says of every name that it is Peerage, and a user of an \
+         unmodified remote server; the same exchanges. With certificates the server behind has no dialback and trusts Peerage's \
+         internal authority and nothing else.\n\n\
+         | server | place | asks for | remote | rung outside | certificates outside | opens first | result | its log says |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{behind}\n\
          ## Refusals\n\n\
          A server with one flaw, which itself demands no more than dialback; Peerage demands the minimum. What stands in the \
          server's log in quotes of a stream error is what was on the wire: condition and text.\n\n\

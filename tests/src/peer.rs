@@ -77,10 +77,15 @@ impl Peer {
     ///
     /// # Errors
     /// When they were not.
-    pub fn check_rung(&self, rung: Rung, router_proves_by: Proof) -> Result<Vec<String>> {
+    pub fn check_rung(
+        &self,
+        rung: Rung,
+        router_proves_by: Proof,
+        hosted: &str,
+    ) -> Result<Vec<String>> {
         match self {
-            Peer::Prosody(server) => server.check_rung(rung, router_proves_by),
-            Peer::Ejabberd(server) => server.check_rung(rung, router_proves_by),
+            Peer::Prosody(server) => server.check_rung(rung, router_proves_by, hosted),
+            Peer::Ejabberd(server) => server.check_rung(rung, router_proves_by, hosted),
         }
     }
 

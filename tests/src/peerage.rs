@@ -7,13 +7,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::behind;
 use crate::certificates::Identity;
 use crate::matrix::Rung;
 use crate::process::{Log, Process};
 use crate::router::Choice;
 use crate::stage::{
-    COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, DNS_ADDRESS, ROUTER_ADDRESS, S2S_PORT,
-    S2S_TLS_PORT, Stage,
+    BACKEND_ADDRESS, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, DNS_ADDRESS,
+    HOSTED_DOMAIN, INSIDE_ADDRESS, ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
 };
 
 /// Names the binary to test; without it the suite builds it.
@@ -32,15 +33,52 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn start(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
+        let inside = format!(
+            "[[listen]]\nkind = \"component\"\naddress = \"{ROUTER_ADDRESS}:{COMPONENT_PORT}\"\n"
+        );
+        let component = format!("component = {{ secret = \"{COMPONENT_SECRET}\" }}\n");
+        let hosted = hosted(COMPONENT_DOMAIN, identity, &component);
+        let inside_port = SocketAddr::from((ROUTER_ADDRESS, COMPONENT_PORT));
+        Server::run(stage, rung, &(inside + &hosted), inside_port)
+    }
+
+    /// In front of an unmodified server at [`BACKEND_ADDRESS`], which serves [`HOSTED_DOMAIN`].
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_in_front(
+        stage: &Stage,
+        rung: Rung,
+        identity: Option<&Identity>,
+        demand: behind::Demand,
+    ) -> Result<Self> {
+        let inside =
+            format!("[[listen]]\nkind = \"backend\"\naddress = \"{INSIDE_ADDRESS}:{S2S_PORT}\"\n");
+        let how = match demand {
+            behind::Demand::Dialback => "tls = \"optional\"".to_owned(),
+            behind::Demand::Tls => "tls = \"required\"".to_owned(),
+            behind::Demand::Certificates => {
+                format!("proof = \"certificate\", certificate = {:?}", stage.authority_file())
+            }
+        };
+        let backend = format!(
+            "backend = {{ address = \"{BACKEND_ADDRESS}:{S2S_PORT}\", from = \"{INSIDE_ADDRESS}\", {how} }}\n"
+        );
+        let hosted = hosted(HOSTED_DOMAIN, identity, &backend);
+        let inside_port = SocketAddr::from((INSIDE_ADDRESS, S2S_PORT));
+        Server::run(stage, rung, &(inside + &hosted), inside_port)
+    }
+
+    fn run(stage: &Stage, rung: Rung, inside: &str, inside_port: SocketAddr) -> Result<Self> {
         let folder = stage.folder("peerage")?;
         let file = folder.join("peerage.toml");
-        fs::write(&file, configuration(stage, &folder, rung, identity))?;
+        fs::write(&file, configuration(stage, &folder, rung, inside))?;
         let binary = std::env::var_os(BINARY).with_context(|| format!("{BINARY} is not set"))?;
         let mut command = Command::new(binary);
         command.arg("run").arg("--config").arg(&file);
         let log = folder.join("peerage.log");
         stage.watch_log("Peerage, the router", &log);
-        let ports = [S2S_PORT, COMPONENT_PORT].map(|port| SocketAddr::from((ROUTER_ADDRESS, port)));
+        let ports = [SocketAddr::from((ROUTER_ADDRESS, S2S_PORT)), inside_port];
         let process = Process::start("peerage", command, &log, &ports)?;
         Ok(Server { process, log: Log::new(log) })
     }
@@ -84,9 +122,8 @@ pub fn binary() -> Result<Option<PathBuf>> {
     Ok(Some(folder.join("peerage")))
 }
 
-fn configuration(stage: &Stage, folder: &Path, rung: Rung, identity: Option<&Identity>) -> String {
-    // The words of the configuration are those of the page.
-    let minimum = rung;
+/// A hosted domain; `service` says what serves it.
+fn hosted(domain: &str, identity: Option<&Identity>, service: &str) -> String {
     let identity = identity.map_or(String::new(), |identity| {
         format!(
             "certificate = \"{}\"\nkey = \"{}\"\n",
@@ -94,13 +131,18 @@ fn configuration(stage: &Stage, folder: &Path, rung: Rung, identity: Option<&Ide
             identity.key.display()
         )
     });
+    format!("[[domain]]\nname = \"{domain}\"\n{identity}{service}")
+}
+
+/// `inside` says what is hosted, and where it attaches.
+fn configuration(stage: &Stage, folder: &Path, rung: Rung, inside: &str) -> String {
+    // The words of the configuration are those of the page.
+    let minimum = rung;
     format!(
         "[router]\nshards = 2\nstate_dir = \"{state}\"\n\
          [[listen]]\naddress = \"{ROUTER_ADDRESS}:{S2S_PORT}\"\n\
          [[listen]]\naddress = \"{ROUTER_ADDRESS}:{S2S_TLS_PORT}\"\ntls = \"direct\"\n\
-         [[listen]]\nkind = \"component\"\naddress = \"{ROUTER_ADDRESS}:{COMPONENT_PORT}\"\n\
-         [[domain]]\nname = \"{COMPONENT_DOMAIN}\"\n{identity}\
-         component = {{ secret = \"{COMPONENT_SECRET}\" }}\n\
+         {inside}\
          [trust]\nminimum = \"{minimum}\"\nroots = \"{roots}\"\n\
          [dns]\nservers = [\"{DNS_ADDRESS}:53\"]\n\
          [outbound]\nallow_private = [\"10.53.0.0/24\"]\n\

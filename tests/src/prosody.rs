@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -12,8 +12,8 @@ use crate::matrix::{Proof, Rung};
 use crate::party::{PASSWORD, Party, USER};
 use crate::process::{Log, Process};
 use crate::stage::{
-    C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_ADDRESS, PEER_DOMAIN,
-    ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
+    BACKEND_ADDRESS, C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, HOSTED_DOMAIN,
+    PEER_ADDRESS, PEER_DOMAIN, ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,
 };
 
 /// A running Prosody.
@@ -29,9 +29,19 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn start_peer(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
-        add_account(&stage.folder(Role::Peer.title())?)?;
+        add_account(&stage.folder(Role::Peer.title())?, PEER_DOMAIN)?;
         let host = format!("VirtualHost \"{PEER_DOMAIN}\"\n");
         Server::start(stage, Role::Peer, rung, identity, &host)
+    }
+
+    /// Behind the router: [`HOSTED_DOMAIN`] with one account. It trusts the router's internal authority and no other.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_behind(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
+        add_account(&stage.folder(Role::Behind.title())?, HOSTED_DOMAIN)?;
+        let host = format!("VirtualHost \"{HOSTED_DOMAIN}\"\n");
+        Server::start(stage, Role::Behind, rung, identity, &host)
     }
 
     /// In the router's place: [`COMPONENT_DOMAIN`] as an external component.
@@ -54,23 +64,28 @@ impl Server {
         Party::user((PEER_ADDRESS, C2S_PORT).into(), PEER_DOMAIN)
     }
 
-    /// That both directions were authenticated as `rung` says, by this server's own log.
+    /// That both directions with the router's domain `hosted` were authenticated as `rung` says, by this server's own log.
     ///
     /// # Errors
     /// When they were not.
-    pub fn check_rung(&self, rung: Rung, router_proves_by: Proof) -> Result<Vec<String>> {
+    pub fn check_rung(
+        &self,
+        rung: Rung,
+        router_proves_by: Proof,
+        hosted: &str,
+    ) -> Result<Vec<String>> {
         let mut seen = Vec::new();
         for words in [
-            format!("Incoming s2s connection {COMPONENT_DOMAIN}->{PEER_DOMAIN} complete"),
-            format!("Outgoing s2s connection {PEER_DOMAIN}->{COMPONENT_DOMAIN} complete"),
+            format!("Incoming s2s connection {hosted}->{PEER_DOMAIN} complete"),
+            format!("Outgoing s2s connection {PEER_DOMAIN}->{hosted} complete"),
         ] {
             self.log.line(&words)?;
         }
         if rung == Rung::Trusted {
             ensure!(router_proves_by == Proof::External, "Prosody runs without dialback here");
             for words in [
-                format!("SASL EXTERNAL with {COMPONENT_DOMAIN} succeeded"),
-                format!("Accepting SASL EXTERNAL identity from {COMPONENT_DOMAIN}"),
+                format!("SASL EXTERNAL with {hosted} succeeded"),
+                format!("Accepting SASL EXTERNAL identity from {hosted}"),
             ] {
                 self.log.line(&words)?;
                 seen.push(words);
@@ -81,7 +96,7 @@ impl Server {
         ensure!(!text.contains("Accepting SASL EXTERNAL"), "a certificate was enough");
         let encrypted = text.contains("TLS handshake complete");
         ensure!(encrypted == (rung == Rung::Secure), "TLS was used: {encrypted}");
-        for host in [PEER_DOMAIN, COMPONENT_DOMAIN] {
+        for host in [PEER_DOMAIN, hosted] {
             let words = format!("is now authenticated for {host}");
             if text.contains(&words) {
                 seen.push(words);
@@ -111,7 +126,10 @@ impl Server {
         let file = folder.join("prosody.cfg.lua");
         fs::write(&file, configuration(stage, role, rung, identity, &folder, &log) + host)?;
         stage.watch_log(role.title(), &log);
-        let mut command = Command::new("prosody");
+        let mut command = match role {
+            Role::Behind => stage.behind_the_router("prosody"),
+            Role::Peer | Role::Router => Command::new("prosody"),
+        };
         command.arg("--config").arg(&file).arg("-F");
         let ports = role.ports().map(|port| SocketAddr::from((role.address(), port)));
         let process = Process::start(role.title(), command, &folder.join("console.log"), &ports)?;
@@ -124,6 +142,7 @@ impl Server {
 enum Role {
     Peer,
     Router,
+    Behind,
 }
 
 impl Role {
@@ -131,6 +150,7 @@ impl Role {
         match self {
             Role::Peer => "prosody-peer",
             Role::Router => "prosody-router",
+            Role::Behind => "prosody-behind",
         }
     }
 
@@ -138,12 +158,21 @@ impl Role {
         match self {
             Role::Peer => PEER_ADDRESS,
             Role::Router => ROUTER_ADDRESS,
+            Role::Behind => BACKEND_ADDRESS,
+        }
+    }
+
+    /// Whose certificates it trusts.
+    fn authority(self, stage: &Stage) -> PathBuf {
+        match self {
+            Role::Peer | Role::Router => stage.authority_file(),
+            Role::Behind => stage.inside_authority_file(),
         }
     }
 
     fn ports(self) -> [u16; 2] {
         match self {
-            Role::Peer => [C2S_PORT, S2S_PORT],
+            Role::Peer | Role::Behind => [C2S_PORT, S2S_PORT],
             Role::Router => [COMPONENT_PORT, S2S_PORT],
         }
     }
@@ -159,7 +188,7 @@ fn configuration(
     log: &Path,
 ) -> String {
     let tls = match identity {
-        Some(identity) => tls_options(identity, &stage.authority_file()),
+        Some(identity) => tls_options(identity, &role.authority(stage)),
         None => "modules_disabled = { \"tls\" }\n".to_owned(),
     };
     let demands = match rung {
@@ -202,8 +231,8 @@ fn tls_options(identity: &Identity, authority: &Path) -> String {
 }
 
 /// Prosody's file storage: `DATA/HOST/STORE/USER.dat`, names escaped like in a URL.
-fn add_account(folder: &Path) -> Result<()> {
-    let accounts = folder.join(PEER_DOMAIN.replace('.', "%2e")).join("accounts");
+fn add_account(folder: &Path, domain: &str) -> Result<()> {
+    let accounts = folder.join(domain.replace('.', "%2e")).join("accounts");
     fs::create_dir_all(&accounts)?;
     let record = format!("return {{ [\"password\"] = \"{PASSWORD}\"; }};\n");
     Ok(fs::write(accounts.join(format!("{USER}.dat")), record)?)

@@ -21,10 +21,20 @@ pub const PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 2);
 /// Where the router under test listens.
 pub const ROUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 3);
 
+/// Where the server behind the router listens, in the tests that have one.
+pub const BACKEND_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 4);
+/// Where the router listens for that server. From there its connections come, too: on one interface the kernel takes the address
+/// that is connected to.
+pub const INSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 5);
+/// Where that server's own DNS server listens.
+pub const INSIDE_DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 6);
+
 /// The remote server's domain. Not right under a top-level label, so that a wildcard can cover it; not under `.test`: libunbound answers for that itself (RFC 6761 §6.2).
 pub const PEER_DOMAIN: &str = "chat.montague.example";
 /// The hosted domain: a component attached to the router under test.
 pub const COMPONENT_DOMAIN: &str = "gateway.capulet.example";
+/// The domain of the server behind the router.
+pub const HOSTED_DOMAIN: &str = "verona.capulet.example";
 /// The secret of that component.
 pub const COMPONENT_SECRET: &str = "wherefore-art-thou";
 
@@ -99,6 +109,27 @@ impl Stage {
         self.folder.path().join("ca.pem")
     }
 
+    /// The internal authority of the router, which made it at its start.
+    #[must_use]
+    pub fn inside_authority_file(&self) -> PathBuf {
+        self.folder.path().join("peerage/state/backend-ca.crt")
+    }
+
+    /// The resolver's file of the server behind the router.
+    #[must_use]
+    pub fn inside_resolver(&self) -> PathBuf {
+        self.folder.path().join("inside-resolv.conf")
+    }
+
+    /// `program` as the server behind the router sees the world: with a resolver of its own.
+    #[must_use]
+    pub fn behind_the_router(&self, program: &str) -> Command {
+        let mut command = Command::new("unshare");
+        let mount = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", mount]).arg(self.inside_resolver()).arg(program);
+        command
+    }
+
     /// Has the tail of this log shown should the test fail.
     pub fn watch_log(&self, title: &str, path: &Path) {
         self.logs.borrow_mut().push((title.to_owned(), path.to_owned()));
@@ -132,6 +163,7 @@ fn start_dns(folder: &Path, transport: Transport) -> Result<Process> {
     for (domain, target, address) in [
         (PEER_DOMAIN, "xmpp.montague.example", PEER_ADDRESS),
         (COMPONENT_DOMAIN, "router.capulet.example", ROUTER_ADDRESS),
+        (HOSTED_DOMAIN, "router.capulet.example", ROUTER_ADDRESS),
     ] {
         writeln!(text, "srv-host={service}._tcp.{domain},{target},{port},0,0")?;
         writeln!(text, "host-record={target},{address}")?;

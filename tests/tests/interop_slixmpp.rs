@@ -40,7 +40,7 @@ fn walk_through(stage: &Stage) -> anyhow::Result<Record> {
     let answer = user.receive("message", &echo)?;
     ensure!(body(&answer)? == "Wherefore art thou <Romeo>? ☃");
     ensure!(user.address.ends_with(&format!("{PEER_DOMAIN}/balcony")));
-    let seen = peer.check_rung(Rung::Trusted, Proof::External)?;
+    let seen = peer.check_rung(Rung::Trusted, Proof::External, COMPONENT_DOMAIN)?;
     let version = peer.version()?;
     router.stop()?;
     Ok(Record::passed(version, seen))

@@ -1,6 +1,6 @@
 //! The page `MATRIX.md` has the rows of the tables, every one of them passed. Only `cargo xtask matrix` writes it.
 
-use peerage_tests::{matrix, page, refusals};
+use peerage_tests::{behind, matrix, page, refusals};
 
 #[test]
 fn the_page_has_exactly_the_rows_of_the_tables_and_all_passed() {
@@ -12,6 +12,7 @@ fn the_page_has_exactly_the_rows_of_the_tables_and_all_passed() {
         .collect();
     let expected: Vec<String> = matrix::cells()
         .map(|cell| page::cell_row(&cell) + " passed |")
+        .chain(behind::cells().map(|cell| page::behind_row(&cell) + " passed |"))
         .chain(refusals::ROWS.iter().map(|row| page::refusal_row(row) + " passed |"))
         .chain(page::left_out_rows())
         .collect();

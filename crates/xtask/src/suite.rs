@@ -42,6 +42,7 @@ enum Step {
     InteropProsody,
     InteropSlixmpp,
     InteropEjabberd,
+    InteropBehind,
     InteropRefusals,
 }
 
@@ -100,6 +101,7 @@ impl Step {
             Step::InteropProsody => "interop: Prosody",
             Step::InteropSlixmpp => "interop: slixmpp component",
             Step::InteropEjabberd => "interop: ejabberd",
+            Step::InteropBehind => "interop: servers behind Peerage",
             Step::InteropRefusals => "interop: refusals",
         }
     }
@@ -150,6 +152,7 @@ impl Step {
             Step::InteropEjabberd => {
                 toolbox.interop("interop_matrix", "ejabberd_", Router::Peerage)
             }
+            Step::InteropBehind => toolbox.interop("interop_behind", "", Router::Peerage),
             Step::InteropRefusals => toolbox.interop("interop_refusals", "", Router::Peerage),
         }
     }

@@ -7,7 +7,7 @@ use crate::exchange;
 use crate::peer::Peer;
 use crate::record::Record;
 use crate::router::Router;
-use crate::stage::{PEER_DOMAIN, Stage};
+use crate::stage::{COMPONENT_DOMAIN, PEER_DOMAIN, Stage};
 
 /// An unmodified server on one side, the router under test on the other.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ impl Cell {
         };
         exchange::all(first, second)?;
         exchange::all(second, first).context("the other side starting")?;
-        let seen = peer.check_rung(rung, self.row.router_proves_by)?;
+        let seen = peer.check_rung(rung, self.row.router_proves_by, COMPONENT_DOMAIN)?;
         let version = peer.version()?;
         component.leave()?;
         router.stop()?;

@@ -8,8 +8,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::{Outcome, Step, Toolbox};
 
 /// The steps whose tests are on the page.
-const STEPS: [Step; 4] =
-    [Step::InteropProsody, Step::InteropEjabberd, Step::InteropSlixmpp, Step::InteropRefusals];
+const STEPS: [Step; 5] = [
+    Step::InteropProsody,
+    Step::InteropEjabberd,
+    Step::InteropSlixmpp,
+    Step::InteropBehind,
+    Step::InteropRefusals,
+];
 
 /// Runs the steps and writes the page.
 ///
