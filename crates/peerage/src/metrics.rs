@@ -108,6 +108,7 @@ const ROUTE: &[Counted<Counters>] = &[
     Counted("verifications_cached", "Dialback keys refused from the cache", |c| {
         c.tickets_from_cache
     }),
+    Counted("too_big", "Stanzas larger than the remote server takes; bounced", |c| c.too_big),
     Counted("resolves", "Remote domains looked up", |c| c.resolves),
     Counted("discoveries_cached", "Look-ups answered by a shard's own cache", |c| {
         c.discoveries_from_cache

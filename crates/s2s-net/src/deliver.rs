@@ -25,6 +25,7 @@ pub(crate) enum Pressure {
 /// What performing an action left to tell the router afterwards.
 enum Followup {
     Return(Parcel),
+    TooBig(Parcel),
     Settle(Rc<Link>),
     Unresolvable(xmpp_addr::Domain),
 }
@@ -42,6 +43,9 @@ impl Shard {
                 match followup {
                     Followup::Return(parcel) => {
                         self.router.borrow_mut().give_back(now, parcel, &mut actions);
+                    }
+                    Followup::TooBig(parcel) => {
+                        self.router.borrow_mut().too_big(now, parcel, &mut actions);
                     }
                     Followup::Settle(link) => {
                         self.settle(now, &link, &mut link.state.borrow_mut(), &mut actions);
@@ -136,6 +140,7 @@ impl Shard {
                 }
             }
             Pushed::Gone(parcel) => followups.push(Followup::Return(parcel)),
+            Pushed::TooBig(parcel) => followups.push(Followup::TooBig(parcel)),
             Pushed::Full(parcel) => {
                 self.pressure.set(Some(Pressure::Link(id)));
                 followups.push(Followup::Return(parcel));

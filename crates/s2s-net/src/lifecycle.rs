@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use s2s_proto::{
     ComponentStream, InboundStream, Input, Millis, OutboundOptions, OutboundStream, TlsState,
 };
@@ -229,6 +230,7 @@ impl Shard {
         let mut due = state.deadline.unwrap_or(Millis(u64::MAX));
         if !matches!(state.stream, Stream::Component { .. }) {
             due = due.min(state.last_used.after(u64::from(timeouts.idle_secs) * 1_000));
+            due = state.peer_idle_at().into_iter().fold(due, Millis::min);
         }
         if let Some(since) = state.write_since {
             due = due.min(since.after(STALL_MS));
@@ -243,7 +245,7 @@ impl Shard {
     /// A timer of this link fired; it may be an old one.
     pub(crate) fn on_timer(self: &Rc<Self>, id: LinkId, now: Millis) {
         let Some(link) = self.link(id) else { return };
-        let (stalled, over, slow_tls, deadline, idle) = {
+        let (stalled, over, slow_tls, deadline, idle, silent) = {
             let state = &mut *link.state.borrow_mut();
             if state.armed.is_some_and(|armed| armed <= now) {
                 state.armed = None;
@@ -260,6 +262,7 @@ impl Shard {
                 state.tls_until.is_some_and(|until| until <= now),
                 deadline,
                 !is_component && state.closing.is_none() && now.since(state.last_used) >= idle_ms,
+                state.peer_idle_at().is_some_and(|at| at <= now),
             )
         };
         if stalled || over {
@@ -273,7 +276,11 @@ impl Shard {
             self.tls_timed_out(&link, now);
         } else if deadline {
             self.tell(&link, now, |stream| stream.handle(now, Input::Timeout));
-        } else if idle {
+        } else if silent && !idle && link.state.borrow().is_heard() {
+            // The peer talks on this link and hears nothing of us: white space is traffic (RFC 6120 §4.6.1).
+            link.state.borrow_mut().transmit(Bytes::from_static(b" "));
+        } else if idle || silent {
+            // Closed by us, in good order, before the peer does so while a stanza of ours is under way.
             self.count(|counters| counters.closed_idle += 1);
             self.close_politely(&link, now);
         }

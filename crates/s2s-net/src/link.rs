@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use s2s_proto::{
-    CloseReason, ComponentStream, InboundStream, Input, Millis, OutboundFailure, OutboundStream,
-    Output, StreamError, VerifyOutcome,
+    AdvertisedLimits, CloseReason, ComponentStream, InboundStream, Input, Millis, OutboundFailure,
+    OutboundStream, Output, StreamError, VerifyOutcome,
 };
 use s2s_route::{LinkId, Parcel, ShardId};
 use s2s_trust::Rung;
@@ -91,6 +91,12 @@ pub(crate) struct LinkState {
     pub(crate) armed: Option<Millis>,
     /// The last read or write.
     pub(crate) last_used: Millis,
+    /// The last read, if any.
+    pub(crate) last_read: Option<Millis>,
+    /// The last write, or the birth of the link.
+    pub(crate) last_written: Millis,
+    /// What the peer announced to take (XEP-0478).
+    pub(crate) peer_limits: AdvertisedLimits,
     pub(crate) opened: Instant,
     /// The TLS handshake began.
     pub(crate) tls_since: Option<Instant>,
@@ -151,6 +157,8 @@ pub(crate) enum Pushed {
     Gone(Parcel),
     /// It was not taken: the peer does not read, and as much waits as may.
     Full(Parcel),
+    /// It was not taken: the peer takes only smaller ones.
+    TooBig(Parcel),
 }
 
 impl Stream {
@@ -255,6 +263,9 @@ impl LinkState {
             deadline: None,
             armed: None,
             last_used: now,
+            last_read: None,
+            last_written: now,
+            peer_limits: AdvertisedLimits::default(),
             opened: Instant::now(),
             tls_since: None,
             rungs: Vec::new(),
@@ -280,6 +291,9 @@ impl LinkState {
             return Pushed::Gone(parcel);
         }
         let len = parcel.len();
+        if self.peer_limits.max_bytes.is_some_and(|most| parcel.is_longer_than(most as usize)) {
+            return Pushed::TooBig(parcel);
+        }
         if self.has_said_goodbye() {
             // Behind our last word nothing may be sent; the router gets it back with the end.
             if self.late_bytes + len > bytes_max {
@@ -319,6 +333,21 @@ impl LinkState {
     /// Bytes waiting to be written.
     pub(crate) fn backlog(&self) -> usize {
         self.out_bytes + self.raw.len()
+    }
+
+    /// When something must be done lest the peer takes the link for idle: its count begins with our last byte (XEP-0478
+    /// §3.1), and a quarter of its time is left for ours to arrive.
+    pub(crate) fn peer_idle_at(&self) -> Option<Millis> {
+        if self.has_said_goodbye() || self.rungs.is_empty() {
+            return None;
+        }
+        let seconds = self.peer_limits.idle_seconds?;
+        Some(self.last_written.after(u64::from(seconds) * 750))
+    }
+
+    /// The peer said something after our last word.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.last_read.is_some_and(|read| read >= self.last_written)
     }
 
     /// Nothing waits, nothing is being written, and no element is under way (one that stands still

@@ -29,7 +29,7 @@ impl Shard {
         let mut actions = Vec::new();
         {
             let state = &mut *link.state.borrow_mut();
-            state.last_used = now;
+            (state.last_used, state.last_read) = (now, Some(now));
             self.count(|counters| counters.bytes_read += fresh as u64);
             // After our last word the rest is read only to let it arrive.
             if state.closing.is_some() || state.gone {
@@ -435,6 +435,10 @@ impl Shard {
             }
             Event::ExternalRefused => {
                 info!(link = %link.id, peer = %link.peer, "SASL EXTERNAL refused by the peer");
+            }
+            Event::PeerLimits(limits) => {
+                debug!(link = %link.id, ?limits, "limits of the peer");
+                state.peer_limits = *limits;
             }
             Event::PeerClosed => debug!(link = %link.id, "closed by the peer"),
         }

@@ -182,7 +182,11 @@ async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
             }
             return shard.flushed(link, shard.now());
         }
-        link.state.borrow_mut().last_used = shard.now();
+        {
+            let state = &mut *link.state.borrow_mut();
+            state.last_used = shard.now();
+            state.last_written = state.last_used;
+        }
         if batch.capacity() > 4 * WRITE_BYTES {
             batch = Vec::new();
         }

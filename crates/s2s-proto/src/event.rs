@@ -11,6 +11,7 @@ use xmpp_frame::{FrameError, Item};
 
 use crate::authz::VerifiedPair;
 use crate::error::{ReceivedError, StreamError};
+use crate::features::AdvertisedLimits;
 use crate::judge::{Demand, Judgement};
 use crate::time::Millis;
 use crate::timers::Phase;
@@ -164,6 +165,8 @@ pub enum Event {
     },
     /// An answer nobody asked for was dropped.
     Unsolicited(UnsolicitedKind),
+    /// What the peer takes on this stream (XEP-0478); the latest announcement counts.
+    PeerLimits(AdvertisedLimits),
     /// Outbound: stanzas of this pair may be sent.
     PairAuthorized {
         /// The pair.

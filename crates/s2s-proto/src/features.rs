@@ -4,7 +4,7 @@ use xmpp_frame::Element;
 
 use crate::ns;
 
-/// What is announced with XEP-0478. `None` announces nothing.
+/// What one side announces with XEP-0478: what it takes, not what it sends. `None` announces nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AdvertisedLimits {
     /// Longest first-level element in bytes.
@@ -14,7 +14,18 @@ pub struct AdvertisedLimits {
 }
 
 impl AdvertisedLimits {
-    fn write(self, out: &mut String) {
+    /// The `<limits/>` among the children of a peer's features or request; `None` without one. A value that is no positive
+    /// number says nothing: nobody means that not even an empty stanza may be sent, or that every stream is idle at once.
+    pub(crate) fn read(parent: &Element) -> Option<Self> {
+        let limits = parent.child("limits", ns::LIMITS)?;
+        let number = |name| {
+            let value = limits.child(name, ns::LIMITS)?.text().trim().parse().ok();
+            value.filter(|value| *value > 0)
+        };
+        Some(Self { max_bytes: number("max-bytes"), idle_seconds: number("idle-seconds") })
+    }
+
+    pub(crate) fn write(self, out: &mut String) {
         if self.max_bytes.is_none() && self.idle_seconds.is_none() {
             return;
         }
@@ -87,6 +98,7 @@ pub(crate) struct PeerFeatures {
     pub(crate) external: bool,
     pub(crate) dialback: bool,
     pub(crate) dialback_errors: bool,
+    pub(crate) limits: Option<AdvertisedLimits>,
 }
 
 impl PeerFeatures {
@@ -104,6 +116,7 @@ impl PeerFeatures {
             // The child's namespace differs among servers; its name does not.
             dialback_errors: dialback
                 .is_some_and(|element| element.children().any(|child| child.name() == "errors")),
+            limits: AdvertisedLimits::read(features),
         }
     }
 }

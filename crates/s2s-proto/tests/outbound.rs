@@ -607,3 +607,53 @@ fn external_is_for_the_streams_own_pair_and_over_tls_only() {
     let said = peer.said();
     assert!(!said.contains("<auth"), "{said}");
 }
+
+/// The limits announced so far, in order.
+fn limits(peer: &Script) -> Vec<(Option<u32>, Option<u32>)> {
+    let limits = peer.events.iter().filter_map(|event| match event {
+        Event::PeerLimits(limits) => Some((limits.max_bytes, limits.idle_seconds)),
+        _ => None,
+    });
+    limits.collect()
+}
+
+#[test]
+fn limits_of_the_peer_are_told_before_and_after_authentication() {
+    let announced =
+        |inner: &str| format!("<limits xmlns='urn:xmpp:stream-limits:0'>{inner}</limits>");
+    let first = announced("<max-bytes> 10000\n</max-bytes><idle-seconds>60</idle-seconds>");
+    let mut peer = over_tls(proves(Demand::Certificate), false, &format!("{EXTERNAL}{first}"));
+    assert_eq!(limits(&peer), [(Some(10_000), Some(60))]);
+    peer.recv(&format!("<success xmlns='{SASL}'/>"));
+    peer.recv(&header(&ANSWER.replace("S1", "S2")));
+    peer.recv(&features(&announced("<max-bytes>262144</max-bytes>")));
+    assert_eq!(limits(&peer), [(Some(10_000), Some(60)), (Some(262_144), None)]);
+    // Known before anything may be sent.
+    let last = peer.events.iter().rposition(|event| matches!(event, Event::PeerLimits(_)));
+    let authorized = |event: &Event| matches!(event, Event::PairAuthorized { .. });
+    assert!(last < peer.events.iter().position(authorized));
+}
+
+#[test]
+fn limits_that_are_no_numbers_say_nothing() {
+    let mut peer = Script::outbound(direct(false), demands(Demand::Dialback));
+    peer.recv(&header(ANSWER));
+    peer.recv(&features(
+        "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>many</max-bytes><idle-seconds>0</idle-seconds>\
+         <max-bytes xmlns='urn:x'>1</max-bytes></limits><limits xmlns='urn:y'><max-bytes>5</max-bytes></limits>",
+    ));
+    assert_eq!(limits(&peer), [(None, None)]);
+    let mut peer = Script::outbound(direct(false), demands(Demand::Dialback));
+    peer.recv(&header(ANSWER));
+    peer.recv(&features(
+        "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>4294967296</max-bytes></limits>",
+    ));
+    assert_eq!(limits(&peer), [(None, None)]);
+    let mut peer = Script::outbound(plain(false), demands(Demand::Dialback));
+    peer.recv(&header(ANSWER));
+    // RFC 6120 §5.4.3.3: what is announced before TLS counts for nothing after it.
+    peer.recv(&features(&format!(
+        "<starttls xmlns='{TLS}'/><limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>5</max-bytes></limits>"
+    )));
+    assert_eq!(limits(&peer), []);
+}

@@ -153,6 +153,7 @@ impl OutboundEvent {
             }),
             Event::ExternalRefused => Some(OutboundEvent::ExternalRefused),
             Event::StreamOpened { .. }
+            | Event::PeerLimits(_)
             | Event::PairVerified(_)
             | Event::PairRefused { .. }
             | Event::DialbackAnswered { .. }

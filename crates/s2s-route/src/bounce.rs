@@ -159,6 +159,8 @@ impl StanzaError {
 pub enum Condition {
     /// §8.3.3.6
     InternalServerError,
+    /// §8.3.3.12
+    PolicyViolation,
     /// §8.3.3.16
     RemoteServerNotFound,
     /// §8.3.3.17
@@ -174,6 +176,7 @@ impl Condition {
     pub fn name(self) -> &'static str {
         match self {
             Condition::InternalServerError => "internal-server-error",
+            Condition::PolicyViolation => "policy-violation",
             Condition::RemoteServerNotFound => "remote-server-not-found",
             Condition::RemoteServerTimeout => "remote-server-timeout",
             Condition::ResourceConstraint => "resource-constraint",
@@ -187,6 +190,8 @@ impl Condition {
 pub enum ErrorType {
     /// Do not retry.
     Cancel,
+    /// Retry after changing what was sent.
+    Modify,
     /// Retry after waiting.
     Wait,
 }
@@ -196,6 +201,7 @@ impl ErrorType {
     pub fn name(self) -> &'static str {
         match self {
             ErrorType::Cancel => "cancel",
+            ErrorType::Modify => "modify",
             ErrorType::Wait => "wait",
         }
     }
@@ -241,6 +247,8 @@ pub enum Undeliverable {
     DialbackError,
     /// It waited too long.
     Expired,
+    /// The stanza is larger than the peer announced to take (XEP-0478).
+    TooBig,
     /// A queue, a mailbox, an outbox or the table of slots is full.
     Full,
     /// No component is attached to the hosted domain.
@@ -255,7 +263,7 @@ impl Undeliverable {
     /// Condition, type and text for the sender of the stanza.
     pub fn error(self) -> StanzaError {
         use Condition as C;
-        use ErrorType::{Cancel, Wait};
+        use ErrorType::{Cancel, Modify, Wait};
         let (condition, kind, text) = match self {
             // RFC 6120 §8.3.3.16: "does not exist or cannot be resolved (e.g., there is no _xmpp-server._tcp DNS SRV
             // record, the A or AAAA fallback resolution fails, ...)"; type SHOULD be "cancel".
@@ -309,6 +317,11 @@ impl Undeliverable {
                 Cancel,
                 "The server did not accept the identity of this domain",
             ),
+            // XEP-0478 §4: policy-violation without 'by', "as the policy being violated is not the current entity's";
+            // RFC 6120 §8.3.3.12: "modify" or "wait", and waiting does not make it smaller.
+            Self::TooBig => {
+                (C::PolicyViolation, Modify, "The stanza is larger than the server accepts")
+            }
             // RFC 6120 §8.3.3.18: "wait".
             Self::Full | Self::Connect(ConnectFailure::NoLinks) => {
                 (C::ResourceConstraint, Wait, "Too much is waiting for the server")
@@ -335,7 +348,7 @@ impl Undeliverable {
                 DialbackCondition::ResourceConstraint
             }
             Self::Connect(_) | Self::StreamFailed => DialbackCondition::RemoteConnectionFailed,
-            Self::NotTrusted => DialbackCondition::PolicyViolation,
+            Self::NotTrusted | Self::TooBig => DialbackCondition::PolicyViolation,
             Self::DialbackInvalid | Self::DialbackError => DialbackCondition::NotAcceptable,
             Self::ComponentDown | Self::NotHosted => DialbackCondition::ItemNotFound,
         }

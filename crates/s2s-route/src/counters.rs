@@ -23,6 +23,8 @@ pub struct Counters {
     pub routed: u64,
     /// Parcels that came back unsent from a link or a mailbox.
     pub returned: u64,
+    /// Of these, larger than the peer announced to take.
+    pub too_big: u64,
     /// Parcels given to a link of this shard.
     pub sent: u64,
     /// Parcels given to another shard.

@@ -67,6 +67,13 @@ impl Parcel {
         }
     }
 
+    /// Whether it has more than `bytes_max` bytes on a stream between servers.
+    pub fn is_longer_than(&self, bytes_max: usize) -> bool {
+        // A stanza of a component that spells its content namespace is longer as it came than as it leaves; no other way of
+        // rewriting makes one longer.
+        self.len() > bytes_max && self.bytes_for(Content::Server).len() > bytes_max
+    }
+
     /// Bytes as received or made; on the wire a stanza that is rewritten may differ by a few.
     pub fn len(&self) -> usize {
         match self {

@@ -115,6 +115,15 @@ impl Router {
         self.refuse(now, &parcel, Undeliverable::Full, out);
     }
 
+    /// Takes back a parcel that an [`Action::Send`] did not place because the peer announced to take only smaller ones
+    /// (XEP-0478); it bounces with `policy-violation`, and the stream goes on.
+    #[expect(clippy::needless_pass_by_value, reason = "what was given back is ours again")]
+    pub fn too_big(&mut self, now: Millis, parcel: Parcel, out: &mut Vec<Action>) {
+        self.counters.returned += 1;
+        self.counters.too_big += 1;
+        self.refuse(now, &parcel, Undeliverable::TooBig, out);
+    }
+
     /// A component link serves domains from now on; to be told to all shards.
     ///
     /// Shards may learn of it at different times: a parcel is at worst forwarded once more. It cannot go in a circle, because

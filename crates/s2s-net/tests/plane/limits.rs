@@ -1,4 +1,4 @@
-//! The link budget.
+//! The link budget, and the limits of the peers.
 
 use s2s_trust::Rung;
 
@@ -92,4 +92,62 @@ fn links_of_our_own_keep_to_the_budget_too() {
         capulet.send(&message("juliet@capulet.example", &to, "again"));
         assert!(peer.expect("</message>").contains("again"));
     }
+}
+
+/// Features of a peer that takes so much, and dialback.
+fn limited(inner: &str) -> String {
+    format!(
+        "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/>\
+         <limits xmlns='urn:xmpp:stream-limits:0'>{inner}</limits></stream:features>"
+    )
+}
+
+#[test]
+fn what_is_larger_than_the_peer_takes_bounces_and_the_stream_goes_on() {
+    let plane = Setup::new().minimum(Rung::Verified).start();
+    let mut capulet = component(&plane, "capulet.example");
+    let montague = listener();
+    plane.zone("montague.example", &[at(montague.local_addr().unwrap())]);
+    let text = |id: &str, len| {
+        let head = format!(
+            "<message from='juliet@capulet.example' to='romeo@montague.example' id='{id}'><body>"
+        );
+        let tail = "</body></message>";
+        format!("{head}{}{tail}", "x".repeat(len - head.len() - tail.len()))
+    };
+    // All but the last wait in the queue before the limit is known.
+    capulet.send(&(text("first", 500) + &text("exact", 10_000) + &text("over", 10_001)));
+    let mut peer = serve(&montague, &limited("<max-bytes>10000</max-bytes>"), "limits");
+    accept_key(&mut peer, "capulet.example", "montague.example");
+    assert!(peer.expect("</message>").contains("first"));
+    assert!(peer.expect("</message>").contains("exact"));
+    let bounce = capulet.expect("</message>");
+    assert!(bounce.contains("id='over'") && bounce.contains("<policy-violation"), "{bounce}");
+    assert!(bounce.contains("type='modify'") && !bounce.contains(" by="), "{bounce}");
+    capulet.send(&(text("huge", 100_000) + &text("last", 500)));
+    assert!(capulet.expect("</message>").contains("id='huge'"));
+    let next = peer.expect("</message>");
+    assert!(next.contains("last") && !next.contains("stream:error"), "{next}");
+}
+
+#[test]
+fn a_stream_is_closed_before_the_peer_takes_it_for_idle() {
+    let plane = Setup::new().minimum(Rung::Verified).shards(1).start();
+    let mut capulet = component(&plane, "capulet.example");
+    let montague = listener();
+    plane.zone("montague.example", &[at(montague.local_addr().unwrap())]);
+    let to_romeo = |id| message("juliet@capulet.example", "romeo@montague.example", id);
+    capulet.send(&to_romeo("one"));
+    let mut peer = serve(&montague, &limited("<idle-seconds>1</idle-seconds>"), "idle");
+    accept_key(&mut peer, "capulet.example", "montague.example");
+    peer.expect("</message>");
+    let began = std::time::Instant::now();
+    // RFC 6120 §4.6.1: white space. Who talks wants the stream, so it hears something of us.
+    peer.send(" ");
+    assert!(peer.expect(" ").trim().is_empty());
+    peer.expect("</stream:stream>");
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    peer.send("</stream:stream>");
+    peer.expect_end();
+    plane.wait_for("counted as idle", |totals| totals.closed_idle == 1);
 }

@@ -252,6 +252,10 @@ impl AwaitingFeatures {
             return Ok(ask_for_tls(wiring, now, TlsInvitation::Offered));
         }
         wiring.requests.peer_supports_errors |= features.dialback_errors;
+        // XEP-0478 §4: limits may change "whenever new stream features are announced".
+        if let Some(limits) = features.limits {
+            wiring.out.event(Event::PeerLimits(limits));
+        }
         let ready = Ready {
             channel: self.channel,
             authentication: self.authentication,

@@ -153,3 +153,28 @@ fn a_remote_domain_that_becomes_hosted_is_no_longer_dialled() {
     assert!(shard.resolve(&["8.8.8.1"]).is_empty());
     assert_eq!(shard.verify("b"), ["verified b: Failed(Forbidden)"]);
 }
+
+#[test]
+fn a_stanza_larger_than_the_peer_takes_bounces_with_policy_violation_and_the_stream_goes_on() {
+    let mut shard = Shard::established();
+    let big = "<message from='juliet@capulet.example' to='romeo@montague.example' id='big'><body>wherefore</body></message>";
+    assert!(!Parcel::Stanza(stanza(big)).is_longer_than(big.len()));
+    assert!(Parcel::Stanza(stanza(big)).is_longer_than(big.len() - 1));
+    shard.route(big);
+    shard.router.too_big(shard.now, Parcel::Stanza(stanza(big)), &mut shard.out);
+    let Some(Action::Send { link: COMPONENT, parcel: Parcel::Bounce(bounce) }) = shard.out.pop()
+    else {
+        panic!("no bounce for the component");
+    };
+    // XEP-0478 §4: no 'by'.
+    assert_eq!(
+        std::str::from_utf8(bounce.bytes()).unwrap(),
+        "<message from='romeo@montague.example' to='juliet@capulet.example' id='big' type='error'>\
+         <error type='modify'><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+         <text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>The stanza is larger than the server accepts</text>\
+         </error></message>"
+    );
+    assert_eq!(shard.router.slot_state(&outward()), Some(SlotState::Established));
+    let counters = shard.router.counters();
+    assert_eq!((counters.too_big, counters.returned, counters.bounced), (1, 1, 1));
+}
