@@ -62,6 +62,9 @@ const NET: &[Counted<NetCounters>] = &[
     Counted("pairs_proved", "Domain pairs verified (inbound) or authorised (outbound)", |c| {
         c.pairs_proved
     }),
+    Counted("bidirectional_links", "Connections that both sides use in both directions", |c| {
+        c.bidirectional
+    }),
     Counted("pairs_refused", "Inbound domain pairs refused", |c| c.pairs_refused),
     Counted("unsolicited", "Dialback answers that nobody had asked for, dropped", |c| {
         c.unsolicited
@@ -108,6 +111,11 @@ const ROUTE: &[Counted<Counters>] = &[
     Counted("verifications_cached", "Dialback keys refused from the cache", |c| {
         c.tickets_from_cache
     }),
+    Counted(
+        "borrowed",
+        "Times a pair began to use a connection that the remote server had opened",
+        |c| c.borrowed,
+    ),
     Counted("too_big", "Stanzas larger than the remote server takes; bounced", |c| c.too_big),
     Counted("resolves", "Remote domains looked up", |c| c.resolves),
     Counted("discoveries_cached", "Look-ups answered by a shard's own cache", |c| {

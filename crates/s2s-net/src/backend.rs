@@ -131,8 +131,8 @@ impl Shard {
         let live = self.live();
         let proof = live.settings.backend(pair.target()).map(|backend| backend.proof);
         let config = match proof {
-            Some(RemoteProof::Certificate) => &live.outbound,
-            Some(RemoteProof::Dialback) | None => &live.outbound_anonymous,
+            Some(RemoteProof::Certificate) => &live.lane,
+            Some(RemoteProof::Dialback) | None => &live.lane_anonymous,
         };
         let options = OutboundOptions { dialback_first: false, tls: TlsState::Plain };
         let stream = OutboundStream::new(Arc::clone(config), pair.clone(), options);

@@ -30,8 +30,14 @@ pub(crate) fn live(settings: &Arc<Settings>) -> Live {
         pattern: domain.pattern.clone(),
         secret: secret.into(),
     });
-    let outbound = |external| OutboundConfig {
+    let announced = AdvertisedLimits {
+        max_bytes: u32::try_from(limits.stanza_bytes).ok(),
+        idle_seconds: Some(settings.timeouts.idle_secs),
+    };
+    let outbound = |external, bidi| OutboundConfig {
         external,
+        bidi,
+        limits: announced,
         timeouts: timeouts.clone(),
         ..OutboundConfig::new(Arc::clone(&settings.secret))
     };
@@ -39,22 +45,23 @@ pub(crate) fn live(settings: &Arc<Settings>) -> Live {
         DomainPattern::Exact(name) => Some(name.clone()),
         DomainPattern::Below(_) | DomainPattern::Any => None,
     });
-    let inbound = |authority, starttls| InboundConfig {
+    let inbound = |authority, starttls, bidi| InboundConfig {
         authority,
         starttls,
-        limits: AdvertisedLimits {
-            max_bytes: u32::try_from(limits.stanza_bytes).ok(),
-            idle_seconds: Some(settings.timeouts.idle_secs),
-        },
+        bidi,
+        limits: announced,
         timeouts: timeouts.clone(),
         ..InboundConfig::new(Arc::clone(&settings.secret))
     };
     let has_identity = settings.domains.iter().any(|domain| domain.identity.is_some());
     Live {
-        inbound: Arc::new(inbound(named, has_identity)),
-        inbound_backend: Arc::new(inbound(None, settings.leaves.is_some())),
-        outbound: Arc::new(outbound(true)),
-        outbound_anonymous: Arc::new(outbound(false)),
+        inbound: Arc::new(inbound(named, has_identity, settings.bidi)),
+        inbound_backend: Arc::new(inbound(None, settings.leaves.is_some(), false)),
+        outbound: Arc::new(outbound(true, settings.bidi)),
+        outbound_anonymous: Arc::new(outbound(false, settings.bidi)),
+        // A backend's own stream is judged by its address, which ours to it does not show: one direction each.
+        lane: Arc::new(outbound(true, false)),
+        lane_anonymous: Arc::new(outbound(false, false)),
         component: Arc::new(ComponentConfig {
             timeouts,
             ..ComponentConfig::new(entries.collect())

@@ -92,6 +92,8 @@ impl Shard {
             Proof::Dialback { leg_tls, .. } => NameProof::Dialback { verify_leg_tls: leg_tls },
             Proof::External => NameProof::Certificate(CertificateUse::External),
             Proof::CertificateDialback => NameProof::Certificate(CertificateUse::Dialback),
+            // The stream is ours: found by DNS, as for the pair in the other direction.
+            Proof::Reached { .. } => NameProof::Resolved,
         };
         self.rung(now, facts, tls, remote, name)
     }

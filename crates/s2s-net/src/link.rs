@@ -65,6 +65,8 @@ pub(crate) struct LinkState {
     pub(crate) raw: Vec<u8>,
     out: VecDeque<Out>,
     out_bytes: usize,
+    /// Of these, what is no parcel: answers to what the peer asks.
+    said_bytes: usize,
     /// Parcels that came after our last word.
     late: Vec<Parcel>,
     late_bytes: usize,
@@ -190,7 +192,7 @@ impl Stream {
     pub(crate) fn admits(&self) -> bool {
         match self {
             Stream::Inbound(stream) => stream.is_open(),
-            Stream::Outbound { .. } => false,
+            Stream::Outbound { stream, .. } => stream.admits(),
             Stream::Component { stream, .. } => stream.is_open(),
         }
     }
@@ -198,9 +200,8 @@ impl Stream {
     pub(crate) fn admit(&mut self, frame: Frame) -> Result<s2s_proto::Stanza, StreamError> {
         match self {
             Stream::Inbound(stream) => stream.admit(frame),
+            Stream::Outbound { stream, .. } => stream.admit(frame),
             Stream::Component { stream, .. } => stream.admit(frame),
-            // `admits` is never true for it.
-            Stream::Outbound { .. } => unreachable!("an outbound stream admits no stanzas"),
         }
     }
 
@@ -250,6 +251,7 @@ impl LinkState {
             raw: Vec::new(),
             out: VecDeque::new(),
             out_bytes: 0,
+            said_bytes: 0,
             late: Vec::new(),
             late_bytes: 0,
             mute: false,
@@ -281,6 +283,7 @@ impl LinkState {
     pub(crate) fn transmit(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.out_bytes += bytes.len();
+            self.said_bytes += bytes.len();
             self.out.push_back(Out::Bytes(bytes));
         }
     }
@@ -335,6 +338,11 @@ impl LinkState {
         self.out_bytes + self.raw.len()
     }
 
+    /// Of these, what is no stanza.
+    pub(crate) fn answers_backlog(&self) -> usize {
+        self.said_bytes + self.raw.len()
+    }
+
     /// When something must be done lest the peer takes the link for idle: its count begins with our last byte (XEP-0478
     /// §3.1), and a quarter of its time is left for ours to arrive.
     pub(crate) fn peer_idle_at(&self) -> Option<Millis> {
@@ -376,7 +384,7 @@ impl LinkState {
         for out in self.out.drain(..) {
             self.raw.extend_from_slice(&out.bytes(content));
         }
-        self.out_bytes = 0;
+        (self.out_bytes, self.said_bytes) = (0, 0);
     }
 
     /// Moves the next bytes to write into `batch`; `scratch` holds the clear text meanwhile.
@@ -398,13 +406,14 @@ impl LinkState {
             Tls::On(_) => &mut *scratch,
         };
         let start = clear.len();
-        let (mut taken, mut taken_bytes) = (0, 0);
+        let (mut taken, mut taken_bytes, mut said_bytes) = (0, 0, 0);
         for out in &self.out {
             if clear.len() - start >= WRITE_BYTES {
                 break;
             }
             taken += 1;
             taken_bytes += out.len();
+            said_bytes += if matches!(out, Out::Bytes(_)) { out.len() } else { 0 };
             clear.extend_from_slice(&out.bytes(content));
         }
         if let Tls::On(engine) = &mut self.tls {
@@ -415,12 +424,13 @@ impl LinkState {
         }
         self.out.drain(..taken);
         self.out_bytes -= taken_bytes;
+        self.said_bytes -= said_bytes;
         Ok(())
     }
 
     /// The parcels that were never taken for writing, oldest first.
     pub(crate) fn take_unsent(&mut self) -> Vec<Parcel> {
-        (self.out_bytes, self.late_bytes) = (0, 0);
+        (self.out_bytes, self.said_bytes, self.late_bytes) = (0, 0, 0);
         let parcel = |out| match out {
             Out::Parcel(parcel) => Some(parcel),
             Out::Bytes(_) => None,

@@ -388,7 +388,7 @@ impl Shard {
             }
             Event::PairVerified(verified) => {
                 self.widen(state);
-                if matches!(state.stream, Stream::Inbound(_)) {
+                if !matches!(state.stream, Stream::Component { .. }) {
                     let (pair, proof) = (verified.pair().clone(), verified.proof());
                     let rung =
                         self.inbound_rung(now, &state.facts, state.is_tls(), pair.sender(), proof);
@@ -402,6 +402,25 @@ impl Shard {
                 let rung = self.outbound_rung(now, &state.facts, *tls, pair.target(), asserted);
                 info!(link = %link.id, %pair, %rung, ?how, "pair authorised");
                 self.pair_proved(state, pair.clone(), Direction::Out, rung);
+            }
+            Event::Bidirectional => {
+                self.count(|counters| counters.bidirectional += 1);
+                debug!(link = %link.id, peer = %link.peer, "both directions agreed");
+            }
+            Event::ReverseAuthorized { pair } => {
+                // What the peer proved towards us is what is known of it in this direction too.
+                let inward = pair.reversed();
+                let rung = state.rungs.iter().find_map(|(proved, way, rung)| {
+                    (*way == Direction::In && *proved == inward).then_some(*rung)
+                });
+                let Some(rung) = rung else { return };
+                info!(link = %link.id, %pair, %rung, "pair may be sent in reverse");
+                self.pair_proved(state, pair.clone(), Direction::Out, rung);
+                self.router.borrow_mut().reverse_authorized(now, link.id, pair, actions);
+            }
+            Event::ReverseWithdrawn { pair } => {
+                self.pair_withdrawn(state, pair, Direction::Out);
+                self.router.borrow_mut().reverse_withdrawn(link.id, pair, actions);
             }
             Event::PairRefused { pair, why } => {
                 self.count(|counters| counters.pairs_refused += 1);
@@ -482,6 +501,15 @@ impl Shard {
             *before = rung;
         } else {
             state.rungs.push((pair, direction, rung));
+        }
+    }
+
+    fn pair_withdrawn(&self, state: &mut LinkState, pair: &DomainPair, direction: Direction) {
+        let place =
+            state.rungs.iter().position(|(proved, way, _)| *way == direction && proved == pair);
+        if let Some(place) = place {
+            let (_, _, rung) = state.rungs.swap_remove(place);
+            *self.gauges.borrow_mut().pairs_mut(direction, rung) -= 1;
         }
     }
 

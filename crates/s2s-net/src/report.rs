@@ -49,6 +49,8 @@ pub struct NetCounters {
     pub tls_failures: u64,
     /// Pairs that were verified (inbound) or authorised (outbound).
     pub pairs_proved: u64,
+    /// Streams that both sides agreed to use in both directions (XEP-0288).
+    pub bidirectional: u64,
     /// Inbound pairs refused.
     pub pairs_refused: u64,
     /// Dialback answers nobody had asked for (XEP-0220 §4.1), dropped.

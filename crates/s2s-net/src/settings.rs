@@ -64,6 +64,8 @@ pub struct Settings {
     pub leaves: Option<Arc<dyn LeafAuthority>>,
     /// Networks that outbound links may dial although the guard refuses them by default.
     pub allow_private: Vec<IpNet>,
+    /// One connection may carry both directions (XEP-0288): offered and asked for, over TLS only.
+    pub bidi: bool,
     /// Bounds.
     pub limits: Limits,
     /// Deadlines.

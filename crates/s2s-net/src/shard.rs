@@ -85,6 +85,9 @@ pub(crate) struct Live {
     pub(crate) outbound: Arc<OutboundConfig>,
     /// For local domains without a certificate: SASL EXTERNAL is not tried.
     pub(crate) outbound_anonymous: Arc<OutboundConfig>,
+    /// For our streams to backends, with and without a certificate of the remote domain.
+    pub(crate) lane: Arc<OutboundConfig>,
+    pub(crate) lane_anonymous: Arc<OutboundConfig>,
     pub(crate) component: Arc<ComponentConfig>,
     pub(crate) preauth: Limits,
     pub(crate) authenticated: Limits,

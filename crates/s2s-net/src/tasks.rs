@@ -85,12 +85,13 @@ async fn read(shard: &Rc<Shard>, link: &Rc<Link>) {
 }
 
 /// A peer that asks (dialback keys, verifications) and does not read the answers is not asked for
-/// more: what waits for it stays bounded. The stalled write ends the link in the end.
+/// more: what waits for it stays bounded. The stalled write ends the link in the end. Stanzas of others do not count: where both
+/// directions share a connection, two ends that each wait for the other to read would wait for ever.
 async fn wait_for_answers(shard: &Rc<Shard>, link: &Rc<Link>) {
     let is_behind = || {
         let state = link.state.borrow();
-        let asks = matches!(state.stream, Stream::Inbound(_));
-        asks && state.writing && !state.gone && state.backlog() > WRITE_BYTES
+        let asks = !matches!(state.stream, Stream::Component { .. });
+        asks && state.writing && !state.gone && state.answers_backlog() > WRITE_BYTES
     };
     while is_behind() {
         monoio::time::sleep(Duration::from_millis(10)).await;

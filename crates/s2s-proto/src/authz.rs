@@ -24,6 +24,12 @@ pub enum Proof {
     External,
     /// A `<db:result/>` answered from the certificate (XEP-0344).
     CertificateDialback,
+    /// The stream is ours: it leads over TLS to the server that DNS names for the sender, and may be used in both directions
+    /// (XEP-0288).
+    Reached {
+        /// The server's certificate proves the sender's name.
+        certificate_proves: bool,
+    },
     /// The component's handshake; the sender domain is covered by its entry.
     Component,
     /// A server of the operator's own, identified by its connection, for a domain that it serves.
@@ -72,6 +78,9 @@ pub(crate) enum Evidence {
     ExternalSucceeded,
     /// The certificate was judged to prove the sender when its `<db:result/>` came.
     CertificateProvesSender,
+    /// Bidirectionality was agreed over TLS on a stream that we opened to the sender, the sender accepted the reverse pair, and
+    /// what is known of it meets the demand.
+    ReachedOverTls { certificate_proves: bool },
     /// The component gave the secret of the entry that covers the sender.
     ComponentHandshake,
     /// The caller identified the peer as a server of the operator's own that serves the sender, and the channel is what is
@@ -87,6 +96,7 @@ impl Evidence {
             Self::KeyValid { stream_tls, leg_tls } => Proof::Dialback { stream_tls, leg_tls },
             Self::ExternalSucceeded => Proof::External,
             Self::CertificateProvesSender => Proof::CertificateDialback,
+            Self::ReachedOverTls { certificate_proves } => Proof::Reached { certificate_proves },
             Self::ComponentHandshake => Proof::Component,
             Self::BackendIdentified => Proof::Backend,
         }
@@ -113,6 +123,10 @@ impl PairTable {
 
     pub(crate) fn knows_sender(&self, sender: &str) -> bool {
         self.rows.keys().any(|pair| pair.sender().as_str() == sender)
+    }
+
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &DomainPair> {
+        self.rows.keys()
     }
 
     pub(crate) fn len(&self) -> usize {

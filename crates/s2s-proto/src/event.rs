@@ -147,9 +147,9 @@ pub enum Event {
         /// The peer speaks XMPP 1.0 or later.
         version_1: bool,
     },
-    /// Inbound, component: this pair may send from now on.
+    /// Inbound, component, and outbound in the reverse direction (XEP-0288): this pair may send from now on.
     PairVerified(VerifiedPair),
-    /// Inbound: this pair may not send.
+    /// Inbound, and outbound in the reverse direction: this pair may not send.
     PairRefused {
         /// The refused pair.
         pair: DomainPair,
@@ -167,6 +167,18 @@ pub enum Event {
     Unsolicited(UnsolicitedKind),
     /// What the peer takes on this stream (XEP-0478); the latest announcement counts.
     PeerLimits(AdvertisedLimits),
+    /// Both sides agreed that the stream may be used in both directions (XEP-0288), once pairs are proved.
+    Bidirectional,
+    /// Inbound: stanzas of this pair, (local, remote), may be sent on this stream too (XEP-0288). Its reverse was proved.
+    ReverseAuthorized {
+        /// The pair.
+        pair: DomainPair,
+    },
+    /// Inbound: stanzas of this pair, (local, remote), may no longer be sent on this stream.
+    ReverseWithdrawn {
+        /// The pair.
+        pair: DomainPair,
+    },
     /// Outbound: stanzas of this pair may be sent.
     PairAuthorized {
         /// The pair.
@@ -232,6 +244,8 @@ pub enum RefusedBecause {
     DialbackFailed(DialbackCondition),
     /// Too many requests are pending on this stream, or too many pairs are open.
     TooManyPending,
+    /// Asked for by dialback on a stream that we opened (XEP-0288): the peer is sent to a stream of its own.
+    AskedInReverse,
     /// SASL EXTERNAL was tried without a certificate that proves the name.
     ExternalRefused,
 }

@@ -56,6 +56,7 @@ pub(crate) struct Offer {
     pub(crate) starttls: StartTlsOffer,
     pub(crate) external: bool,
     pub(crate) dialback: bool,
+    pub(crate) bidi: bool,
     pub(crate) limits: Option<AdvertisedLimits>,
 }
 
@@ -84,10 +85,24 @@ impl Offer {
                 ns::DIALBACK_FEATURE
             ));
         }
+        if self.bidi {
+            out.push_str(&format!("<bidi xmlns='{}'/>", ns::BIDI_FEATURE));
+        }
         if let Some(limits) = self.limits {
             limits.write(out);
         }
         out.push_str("</stream:features>");
+    }
+}
+
+/// XEP-0288 §2.2: asks for both directions. XEP-0478 §3.2: whoever connects has no features of its own to put its limits into.
+pub(crate) fn write_bidi_request(limits: AdvertisedLimits, out: &mut String) {
+    let mut inner = String::new();
+    limits.write(&mut inner);
+    if inner.is_empty() {
+        out.push_str(&format!("<bidi xmlns='{}'/>", ns::BIDI));
+    } else {
+        out.push_str(&format!("<bidi xmlns='{}'>{inner}</bidi>", ns::BIDI));
     }
 }
 
@@ -98,6 +113,7 @@ pub(crate) struct PeerFeatures {
     pub(crate) external: bool,
     pub(crate) dialback: bool,
     pub(crate) dialback_errors: bool,
+    pub(crate) bidi: bool,
     pub(crate) limits: Option<AdvertisedLimits>,
 }
 
@@ -116,6 +132,7 @@ impl PeerFeatures {
             // The child's namespace differs among servers; its name does not.
             dialback_errors: dialback
                 .is_some_and(|element| element.children().any(|child| child.name() == "errors")),
+            bidi: features.child("bidi", ns::BIDI_FEATURE).is_some(),
             limits: AdvertisedLimits::read(features),
         }
     }

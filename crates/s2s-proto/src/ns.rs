@@ -26,7 +26,7 @@ pub const COMPRESS: &str = "http://jabber.org/protocol/compress";
 pub const LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// Application-specific stream error conditions such as `<stanza-too-big/>` (XEP-0205).
 pub const APPLICATION_ERRORS: &str = "urn:xmpp:errors";
-/// The request of XEP-0288, ignored where it strays in (see [`BIDI_FEATURE`]).
+/// The request of XEP-0288.
 pub const BIDI: &str = "urn:xmpp:bidi";
-/// The feature of XEP-0288; some servers send it where the request belongs.
+/// The feature of XEP-0288; some servers spell the request so.
 pub const BIDI_FEATURE: &str = "urn:xmpp:features:bidi";

@@ -101,7 +101,7 @@ fn over_tls_external_is_offered_when_the_certificate_proves_the_name() {
     let mut peer = proved();
     let features = format!(
         "<stream:features><mechanisms xmlns='{SASL}'><mechanism>EXTERNAL</mechanism></mechanisms>{DIALBACK}\
-         </stream:features>"
+         <bidi xmlns='urn:xmpp:features:bidi'/></stream:features>"
     );
     peer.expect_part(&features);
 }

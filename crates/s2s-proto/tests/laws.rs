@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use s2s_proto::{
-    CertificateAnswer, ComponentConfig, ComponentEntry, Demand, DialbackCondition, Event, Input,
-    Judgement, Proof, Refusal, Standing, TlsState, VerifyOutcome, VerifyRequest,
+    CertificateAnswer, ComponentConfig, ComponentEntry, Demand, DialbackCondition, Event,
+    HowAuthorized, Input, Judgement, Proof, Refusal, Standing, TlsState, VerifyOutcome,
+    VerifyRequest,
 };
 use support::{Judge, Script, demands, header, pair, plain};
 use xmpp_addr::{DomainPair, DomainPattern};
@@ -65,6 +66,9 @@ const ELEMENTS: &[&str] = &[
     "</stream:stream>",
     "<!-- no -->",
     "<db:result from='{f}' from='{f}' to='{t}'>key</db:result>",
+    "<bidi xmlns='urn:xmpp:features:bidi'/>",
+    "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>EXTERNAL</mechanism></mechanisms>\
+     <dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback><bidi xmlns='urn:xmpp:features:bidi'/></stream:features>",
 ];
 
 const HEADERS: &[&str] = &[
@@ -85,6 +89,8 @@ struct Model {
     success: bool,
     awaits_header: bool,
     verified: HashSet<DomainPair>,
+    /// Of these, on evidence.
+    proved: HashSet<DomainPair>,
 }
 
 impl Model {
@@ -116,7 +122,8 @@ impl Model {
             }
             Proof::External => self.success && self.proves(pair),
             Proof::CertificateDialback => self.proves(pair),
-            Proof::Component | Proof::Backend => false,
+            // Those of a component, of a backend, and of a stream that we opened.
+            Proof::Component | Proof::Backend | Proof::Reached { .. } => false,
         }
     }
 }
@@ -175,6 +182,7 @@ fn look(peer: &mut Script, model: &mut Model, judged: &RefCell<Vec<(DomainPair, 
         model.success = true;
         model.awaits_header = true;
         model.verified.clear();
+        model.proved.clear();
     }
     for event in std::mem::take(&mut peer.events) {
         match event {
@@ -184,6 +192,13 @@ fn look(peer: &mut Script, model: &mut Model, judged: &RefCell<Vec<(DomainPair, 
                     "{verified:?} without its proof"
                 );
                 model.verified.insert(verified.pair().clone());
+                if verified.proof() != Proof::Asserted {
+                    model.proved.insert(verified.pair().clone());
+                }
+            }
+            Event::Bidirectional => assert!(model.tls && model.verified.is_empty()),
+            Event::ReverseAuthorized { pair } => {
+                assert!(model.tls && model.proved.contains(&pair.reversed()), "{pair}");
             }
             Event::PairAuthorized { .. } => panic!("an inbound stream authorises nobody"),
             _ => {}
@@ -245,6 +260,39 @@ fn inbound_step(peer: &mut Script, model: &mut Model, kind: u32, number: u32) {
     }
 }
 
+/// Whatever the peer was let send on our stream, it was asked for over TLS, after the peer accepted the one pair we have, and
+/// meets the demand; how many pairs were admitted since the last look.
+fn check_reverse(
+    peer: &mut Script,
+    seen: usize,
+    tls: bool,
+    judged: &[(DomainPair, Judgement)],
+) -> usize {
+    let own = pair("capulet.example", "montague.example");
+    let mut admitted = 0;
+    for event in peer.events.iter().skip(seen) {
+        let Event::PairVerified(verified) = event else { continue };
+        admitted += 1;
+        assert!(tls && verified.pair().reversed() == own, "{verified:?}");
+        assert!(peer.has_event(|event| matches!(event, Event::Bidirectional)));
+        assert!(peer.has_event(|event| matches!(
+            event,
+            Event::PairAuthorized { how, .. } if *how != HowAuthorized::Asserted
+        )));
+        let (_, judgement) = judged.iter().rfind(|(judged, _)| *judged == own).unwrap();
+        let certificate_proves = judgement.certificate == CertificateAnswer::Proves;
+        assert_eq!(verified.proof(), Proof::Reached { certificate_proves });
+        let demand = judgement.demand.clone().expect("refused");
+        assert!(certificate_proves || demand < Demand::Certificate, "{judgement:?}");
+    }
+    for stanza in std::mem::take(&mut peer.stanzas) {
+        let admitted = peer.has_event(|event| matches!(event, Event::PairVerified(_)));
+        assert!(admitted, "{stanza:?} before its pair was");
+        assert!(stanza.pair().reversed() == own, "{stanza:?}");
+    }
+    admitted
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
@@ -276,10 +324,11 @@ proptest! {
         direct in any::<bool>(),
     ) {
         let judged = Rc::new(RefCell::new(Vec::new()));
-        let judge = drawing(numbers, judged);
+        let judge = drawing(numbers, Rc::clone(&judged));
         let mut options = plain(false);
         options.tls = if direct { TlsState::Direct } else { TlsState::Plain };
         let mut peer = Script::outbound(options, judge);
+        let (mut tls, mut reversed) = (direct, 0);
         let own = pair("capulet.example", "montague.example");
         peer.authorize(own.clone());
         let request = VerifyRequest {
@@ -294,6 +343,7 @@ proptest! {
             if peer.closed.is_some() {
                 break;
             }
+            let seen = peer.events.len();
             match kind % 8 {
                 0 | 1 => peer.recv(&header("from='montague.example' id='S2' version='1.0'")),
                 2 if number.is_multiple_of(32) => peer.give(Input::Shutdown),
@@ -304,8 +354,11 @@ proptest! {
             }
             if peer.starting_tls {
                 peer.tls_done();
+                tls = true;
             }
+            reversed += check_reverse(&mut peer, seen, tls, &judged.borrow());
         }
+        prop_assert!(reversed <= 1);
         if peer.closed.is_none() {
             peer.give(Input::Eof);
         }

@@ -29,8 +29,12 @@ fn direct() -> OutboundOptions {
 }
 
 fn proofs(pairs: &Pairs) -> Vec<Proof> {
+    proofs_at(pairs, End::Inbound)
+}
+
+fn proofs_at(pairs: &Pairs, end: End) -> Vec<Proof> {
     let verified = pairs.seen().iter().filter_map(|seen| match &seen.event {
-        Event::PairVerified(verified) => Some(verified.proof()),
+        Event::PairVerified(verified) if seen.end == end => Some(verified.proof()),
         _ => None,
     });
     verified.collect()
@@ -104,6 +108,31 @@ fn dialback_first_is_answered_from_the_certificate() {
         assert_eq!(authorized(pairs), [HowAuthorized::Dialback]);
         assert_eq!(pairs.link_count(), 1, "nobody was called back");
     });
+}
+
+#[test]
+fn one_stream_carries_both_directions() {
+    const BACK: &str = "<message from='romeo@montague.example' to='juliet@capulet.example'/>";
+    let certified = |name| Server::new(name).with_certificate();
+    let table = [
+        (Server::new(CAPULET), Server::new(MONTAGUE), Proof::Reached { certificate_proves: false }),
+        (certified(CAPULET), certified(MONTAGUE), Proof::Reached { certificate_proves: true }),
+    ];
+    for (capulet, montague, proof) in table {
+        between(&capulet, &montague, plain(), |pairs, link| {
+            assert_eq!(proofs_at(pairs, End::Outbound), [proof]);
+            assert!(pairs.seen().iter().any(|seen| seen.end == End::Inbound
+                && seen.link == link
+                && matches!(&seen.event, Event::ReverseAuthorized { pair } if pair.is(MONTAGUE, CAPULET))));
+            pairs.inject(link, STANZA);
+            pairs.inject_back(link, BACK);
+            pairs.settle();
+            assert_eq!(pairs.delivered().len(), 2);
+            pairs.shut_down(link);
+            pairs.settle();
+            assert_eq!(pairs.closed(link, End::Outbound), Some(&CloseReason::Finished));
+        });
+    }
 }
 
 #[test]

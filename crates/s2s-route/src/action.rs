@@ -154,6 +154,9 @@ impl OutboundEvent {
             Event::ExternalRefused => Some(OutboundEvent::ExternalRefused),
             Event::StreamOpened { .. }
             | Event::PeerLimits(_)
+            | Event::Bidirectional
+            | Event::ReverseAuthorized { .. }
+            | Event::ReverseWithdrawn { .. }
             | Event::PairVerified(_)
             | Event::PairRefused { .. }
             | Event::DialbackAnswered { .. }

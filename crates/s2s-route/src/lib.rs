@@ -37,6 +37,7 @@ mod lane;
 mod parcel;
 mod queue;
 mod random;
+mod reverse;
 mod router;
 mod slot;
 mod verify;

@@ -1,7 +1,8 @@
 //! The router of one shard: composition of the tables, and what happens to a parcel.
 //!
-//! `attempt` holds the life of a slot from the first parcel to an authorised link, `ends` how links end, `backends` the lanes to
-//! the operator's own servers, `verification` the tickets, `upkeep` time, configuration and shutdown.
+//! `attempt` holds the life of a slot from the first parcel to an authorised link, `reverse` the links that remote servers lend
+//! it, `ends` how links end, `backends` the lanes to the operator's own servers, `verification` the tickets, `upkeep` time,
+//! configuration and shutdown.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -22,12 +23,14 @@ use crate::lane::{LaneState, Lanes};
 use crate::parcel::Parcel;
 use crate::queue::{Total, Waiting};
 use crate::random::Random;
-use crate::slot::{SlotState, Slots, State};
+use crate::reverse::ReverseLinks;
+use crate::slot::{Borrowed, Slot, SlotState, Slots, State};
 use crate::verify::Ledger;
 
 mod attempt;
 mod backends;
 mod ends;
+mod reverse;
 mod upkeep;
 mod verification;
 
@@ -46,6 +49,7 @@ pub struct Router {
     random: Random,
     hosted: Hosted,
     slots: Slots,
+    reverse: ReverseLinks,
     lanes: Lanes,
     ledger: Ledger,
     discoveries: TtlCache<Domain, Arc<Discovery>>,
@@ -74,6 +78,7 @@ impl Router {
             random: Random::new(seed),
             hosted: Hosted::new(&config.hosted),
             slots: Slots::default(),
+            reverse: ReverseLinks::default(),
             lanes: Lanes::default(),
             ledger: Ledger::default(),
             discoveries: TtlCache::new(config.limits.discoveries),
@@ -141,7 +146,7 @@ impl Router {
 
     /// What the slot of (local, remote) waits for; `None` when there is none.
     pub fn slot_state(&self, pair: &DomainPair) -> Option<SlotState> {
-        self.slots.find(pair).and_then(|at| self.slots.get(at)).map(|slot| slot.state.name())
+        self.slots.find(pair).and_then(|at| self.slots.get(at)).map(Slot::name)
     }
 
     /// What was counted since the router was made.
@@ -159,7 +164,7 @@ impl Router {
             ..Snapshot::default()
         };
         for slot in self.slots.iter() {
-            let level = match slot.state.name() {
+            let level = match slot.name() {
                 SlotState::Idle => &mut levels.slots_idle,
                 SlotState::Resolving => &mut levels.slots_resolving,
                 SlotState::Connecting => &mut levels.slots_connecting,
@@ -219,10 +224,22 @@ impl Router {
             let link = established.link;
             return self.send(link, parcel, out);
         }
+        if let Some(Borrowed::Open(link)) = slot.borrowed {
+            return self.send(link, parcel, out);
+        }
         if self.stage == Stage::Draining {
             return self.refuse(now, &parcel, Undeliverable::Draining, out);
         }
-        if let Some(cause) = slot.refuses(now) {
+        if let Some(link) = self.borrow_link(at, &mut Vec::new(), out) {
+            return self.send(link, parcel, out);
+        }
+        let Some(slot) = self.slots.get_mut(at) else {
+            return self.refuse(now, &parcel, Undeliverable::Full, out);
+        };
+        // What waits for a borrowed link to end waits whatever became of our own.
+        if slot.borrowed.is_none()
+            && let Some(cause) = slot.refuses(now)
+        {
             return self.refuse(now, &parcel, cause, out);
         }
         let until = now.after(self.config.timeouts.queue_ms);

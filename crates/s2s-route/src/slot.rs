@@ -21,6 +21,8 @@ pub(crate) struct Slot {
     /// (local, remote).
     pub(crate) pair: DomainPair,
     pub(crate) state: State,
+    /// The link of the remote server's that carries the stanzas, beside what `state` does for the verifications.
+    pub(crate) borrowed: Option<Borrowed>,
     pub(crate) queue: Queue,
     pub(crate) tickets: Vec<Ticket>,
     pub(crate) backoff: Backoff,
@@ -32,6 +34,23 @@ pub(crate) struct Slot {
     pub(crate) dialback_first: bool,
     wake: Option<Millis>,
     rest: Option<u64>,
+}
+
+/// A link that the remote server opened and lends in the other direction (XEP-0288).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Borrowed {
+    /// Stanzas go straight to it.
+    Open(LinkId),
+    /// Its end is awaited. Stanzas wait until then, or they could overtake those still in it.
+    Closing(LinkId),
+}
+
+impl Borrowed {
+    pub(crate) fn link(self) -> LinkId {
+        match self {
+            Borrowed::Open(link) | Borrowed::Closing(link) => link,
+        }
+    }
 }
 
 /// Why and until when the stanzas of a pair are refused.
@@ -200,13 +219,30 @@ impl Slot {
         }
     }
 
-    /// Whether anything waits for a link.
-    pub(crate) fn wants_link(&self) -> bool {
-        !self.queue.is_empty() || !self.tickets.is_empty()
+    /// What it waits for; its stanzas decide.
+    pub(crate) fn name(&self) -> SlotState {
+        match self.borrowed {
+            Some(Borrowed::Open(_)) => SlotState::Established,
+            Some(Borrowed::Closing(_)) => SlotState::Closing,
+            None => self.state.name(),
+        }
     }
 
+    /// Whether stanzas wait for a link of the slot's own.
+    pub(crate) fn wants_pair(&self) -> bool {
+        !self.queue.is_empty() && self.borrowed.is_none()
+    }
+
+    /// Whether anything waits for a link of the slot's own.
+    pub(crate) fn wants_link(&self) -> bool {
+        self.wants_pair() || !self.tickets.is_empty()
+    }
+
+    /// A slot that borrows a link may be forgotten too: made anew, it borrows the same one.
     fn is_at_rest(&self) -> bool {
-        matches!(self.state, State::Idle | State::CoolingDown(_)) && !self.wants_link()
+        matches!(self.state, State::Idle | State::CoolingDown(_))
+            && self.queue.is_empty()
+            && self.tickets.is_empty()
     }
 
     fn next_wake(&self) -> Option<Millis> {
@@ -284,6 +320,7 @@ impl Slots {
             id,
             pair: pair.clone(),
             state: State::Idle,
+            borrowed: None,
             queue: Queue::default(),
             tickets: Vec::new(),
             backoff: Backoff::default(),

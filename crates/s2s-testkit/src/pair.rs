@@ -184,6 +184,11 @@ impl Pairs {
         self.links[link].sides[1].incoming.extend(xml.bytes());
     }
 
+    /// Puts raw XML on a link against the direction of its pair, past the inbound stream.
+    pub fn inject_back(&mut self, link: usize, xml: &str) {
+        self.links[link].sides[0].incoming.extend(xml.bytes());
+    }
+
     /// Ends the outbound stream of a link politely.
     pub fn shut_down(&mut self, link: usize) {
         self.give(link, 0, Input::Shutdown);
@@ -353,11 +358,17 @@ impl Pairs {
                 Ok(Some(Item::Element(frame)))
                     if frame.kind() != Kind::Other && is_open(&end.machine) =>
                 {
-                    let Machine::Inbound(stream) = &mut end.machine else { return };
-                    match stream.admit(frame) {
+                    let admitted = match &end.machine {
+                        Machine::Inbound(stream) => stream.admit(frame),
+                        Machine::Outbound(stream) => stream.admit(frame),
+                    };
+                    match admitted {
                         Ok(stanza) => self.delivered.push(stanza),
                         Err(error) => {
-                            stream.fail(self.now, error);
+                            match &mut end.machine {
+                                Machine::Inbound(stream) => stream.fail(self.now, error),
+                                Machine::Outbound(stream) => stream.fail(self.now, error),
+                            }
                             self.drain(link, side);
                         }
                     }
@@ -530,7 +541,7 @@ impl Pairs {
 fn is_open(machine: &Machine) -> bool {
     match machine {
         Machine::Inbound(stream) => stream.is_open(),
-        Machine::Outbound(_) => false,
+        Machine::Outbound(stream) => stream.admits(),
     }
 }
 

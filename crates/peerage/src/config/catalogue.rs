@@ -419,6 +419,19 @@ pub const CHAPTERS: &[Chapter] = &[
         }],
     },
     Chapter {
+        path: "streams",
+        form: Form::Table,
+        meaning: "What is agreed on with other servers on a connection.",
+        keys: &[Key {
+            path: "streams.bidi",
+            takes: Takes::Bool,
+            default: "true",
+            example: "true",
+            set: false,
+            meaning: "One connection may carry both directions (XEP-0288), where the other server wants it too, and over TLS only. What is sent back on it has proved as much as on a connection of its own.",
+        }],
+    },
+    Chapter {
         path: "limits",
         form: Form::Table,
         meaning: "Bounds. Sizes are bytes, or text with KiB, MiB or GiB.",

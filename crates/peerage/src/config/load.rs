@@ -91,6 +91,7 @@ impl Loaded {
             secret,
             leaves,
             allow_private: self.config.outbound.allow_private.clone(),
+            bidi: self.config.streams.bidi,
             limits: self.config.limits,
             timeouts: self.config.timeouts,
         })

@@ -39,6 +39,8 @@ pub struct Config {
     pub dns: Dns,
     /// `[outbound]`.
     pub outbound: Outbound,
+    /// `[streams]`.
+    pub streams: Streams,
     /// `[limits]`.
     pub limits: Limits,
     /// Whether the file sets `limits.links`; otherwise the descriptor limit decides.
@@ -212,6 +214,19 @@ impl Default for Dns {
 pub struct Outbound {
     /// Networks that may be dialled although the guard refuses them by default.
     pub allow_private: Vec<IpNet>,
+}
+
+/// `[streams]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// One connection may carry both directions (XEP-0288).
+    pub bidi: bool,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Streams { bidi: true }
+    }
 }
 
 /// `[admin]`.

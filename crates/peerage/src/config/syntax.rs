@@ -13,7 +13,7 @@ use super::finding::{Located, Place, Reading};
 use super::reader::{Entry, Section};
 use super::{
     Admin, Backend, Config, Dns, Domain, DomainRule, LogFormat, LogLevel, Outbound, RootSource,
-    Router, Secret, Served, Trust,
+    Router, Secret, Served, Streams, Trust,
 };
 
 /// Reads the whole file. What could not be read is at its default and has a finding.
@@ -29,6 +29,7 @@ pub(super) fn read<'t>(reading: &'t Reading<'t>, table: &'t DeTable<'t>, base: &
         trust: trust(root.section("trust"), base),
         dns: dns(root.section("dns")),
         outbound: outbound(root.section("outbound")),
+        streams: streams(root.section("streams")),
         limits,
         links_set,
         timeouts: timeouts(root.section("timeouts")),
@@ -291,6 +292,15 @@ fn outbound(section: Section<'_>) -> Outbound {
             .map(|network| network.value)
             .collect(),
     }
+}
+
+fn streams(section: Section<'_>) -> Streams {
+    let mut streams = Streams::default();
+    if let Some(bidi) = section.entry("bidi").and_then(Entry::bool) {
+        streams.bidi = bidi.value;
+    }
+    section.finish();
+    streams
 }
 
 fn network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {

@@ -148,7 +148,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     refused(
         "[[flag_day]]\nminimum = \"trusted\"\n",
         &[
-            "peerage.toml:11: flag_day: unknown key; known here: router, listen, domain, trust, dns, outbound, limits, timeouts, log, admin",
+            "peerage.toml:11: flag_day: unknown key; known here: router, listen, domain, trust, dns, outbound, streams, limits, timeouts, log, admin",
         ],
     );
     refused(

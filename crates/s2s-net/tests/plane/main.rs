@@ -5,6 +5,7 @@ mod support;
 
 mod attacks;
 mod backends;
+mod bidi;
 mod components;
 mod inbound;
 mod limits;

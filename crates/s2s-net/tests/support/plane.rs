@@ -48,6 +48,7 @@ impl Setup {
                 secret: Arc::new(Secret::new(&[7; 32]).unwrap()),
                 leaves: None,
                 allow_private: vec!["127.0.0.0/8".parse().unwrap()],
+                bidi: true,
                 limits: s2s_net::Limits::default(),
                 timeouts: s2s_net::Timeouts::default(),
             },
@@ -134,6 +135,10 @@ pub struct Totals {
     pub closed_idle: u64,
     pub closed_for_room: u64,
     pub panics: u64,
+    pub bidirectional: u64,
+    /// By rung.
+    pub pairs_in: [u64; 4],
+    pub pairs_out: [u64; 4],
 }
 
 impl Plane {
@@ -293,6 +298,11 @@ fn totals(stub: &Stub) -> Totals {
         totals.closed_idle += report.net.closed_idle;
         totals.closed_for_room += report.net.closed_for_room;
         totals.panics += report.net.panics;
+        totals.bidirectional += report.net.bidirectional;
+        for rung in 0..4 {
+            totals.pairs_in[rung] += report.gauges.pairs_in[rung];
+            totals.pairs_out[rung] += report.gauges.pairs_out[rung];
+        }
     }
     totals
 }

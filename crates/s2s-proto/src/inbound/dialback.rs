@@ -3,6 +3,7 @@
 use xmpp_addr::DomainPair;
 use xmpp_frame::Element;
 
+use super::bidi::close_reverse;
 use super::opening::FOREIGN_DOMAIN;
 use super::states::{Key, Open, Question, State};
 use super::{Stop, Wiring, impossible};
@@ -27,7 +28,8 @@ impl Open {
         element: &Element,
     ) -> Result<(), Stop> {
         if Dialback::is_answer(element) {
-            // XEP-0220 §2.2: without XEP-0288 no answer is ever due on an inbound stream. Nothing was asked here.
+            // XEP-0220 §2.2: without XEP-0288 no answer is ever due on an inbound stream; with it none is either, because a
+            // pair of ours that is not the reverse of a proved one opens a stream of its own. Nothing was asked here.
             let kind = if element.name() == "verify" {
                 UnsolicitedKind::Verify
             } else {
@@ -174,7 +176,11 @@ impl Open {
     /// A pair that is refused now may no longer send by a proof from before: the latest judgement counts. A stream that is
     /// left without a pair negotiates again, against the clock.
     fn withdraw(&mut self, wiring: &mut Wiring, now: Millis, pair: &DomainPair) {
-        if self.pairs.remove(pair) && self.pairs.is_empty() {
+        if !self.pairs.remove(pair) {
+            return;
+        }
+        close_reverse(wiring, pair);
+        if self.pairs.is_empty() {
             wiring.arm(now, Phase::Negotiation);
         }
     }
@@ -296,6 +302,8 @@ impl Open {
             self.grant(wiring, pair.clone(), evidence);
         }
         wiring.out.write(|out| write_result_answer(pair, Answer::Valid, None, out));
+        // XEP-0288 §3: from here on, and not before, we may send too.
+        self.reverse_after(wiring, pair, known);
         Ok(())
     }
 
@@ -377,6 +385,7 @@ fn reason_text(why: &RefusedBecause) -> Option<String> {
         | RefusedBecause::DialbackInvalid
         | RefusedBecause::DialbackFailed(_)
         | RefusedBecause::TooManyPending
+        | RefusedBecause::AskedInReverse
         | RefusedBecause::ExternalRefused => None,
     }
 }

@@ -1,5 +1,6 @@
 //! Inbound server-to-server streams: we are the receiving server, and the authoritative one for `<db:verify/>`.
 
+mod bidi;
 mod dialback;
 mod negotiate;
 mod opening;
@@ -33,6 +34,8 @@ pub struct InboundConfig {
     pub authority: Option<Domain>,
     /// A certificate exists, so STARTTLS can be offered. Default true.
     pub starttls: bool,
+    /// Both directions are offered, over TLS only (XEP-0288). Default true.
+    pub bidi: bool,
     /// Announced with XEP-0478; the framer enforces them. Default: nothing is announced.
     pub limits: AdvertisedLimits,
     /// Phase lengths.
@@ -53,6 +56,7 @@ impl InboundConfig {
             secret,
             authority: None,
             starttls: true,
+            bidi: true,
             limits: AdvertisedLimits::default(),
             timeouts: Timeouts::default(),
             preauth_elements_max: 32,
@@ -71,8 +75,9 @@ impl InboundConfig {
 ///                        +------------- EXTERNAL succeeded -----+
 /// ```
 ///
-/// One stream may carry many pairs in one direction (no XEP-0288): each is verified by itself, by EXTERNAL for the pair of
-/// the header and by `<db:result/>` for every pair.
+/// One stream may carry many pairs: each is verified by itself, by EXTERNAL for the pair of the header and by `<db:result/>`
+/// for every pair. Where the peer asked for both directions (XEP-0288), the reverse of each pair that was proved may be sent:
+/// [`Event::ReverseAuthorized`]. Nothing is ever asked of the peer on such a stream, so answers stay unsolicited.
 #[derive(Debug)]
 pub struct InboundStream {
     wiring: Wiring,
@@ -86,6 +91,8 @@ struct Wiring {
     out: Outbox,
     ids: StreamIds,
     elements: u32,
+    /// The peer asked for both directions over TLS, before any pair was proved. Kept over the restart after EXTERNAL.
+    bidirectional: bool,
 }
 
 impl InboundStream {
@@ -98,6 +105,7 @@ impl InboundStream {
                 out: Outbox::default(),
                 ids: StreamIds::new(seed),
                 elements: 0,
+                bidirectional: false,
             },
             state: State::AwaitingTransport(AwaitingTransport {
                 expected: tls,

@@ -3,6 +3,7 @@
 use xmpp_addr::DomainPair;
 use xmpp_frame::{Element, Frame, Item, Kind};
 
+use super::bidi::close_reverse;
 use super::states::{AwaitingHeader, External, Open, Opening, State};
 use super::{Stop, Wiring, closed_by_peer, impossible};
 use crate::error::{ReceivedError, StreamCondition, StreamError};
@@ -70,7 +71,10 @@ impl Open {
                 Ok(State::Open(self))
             }
             // COMPAT(ejabberd 24.10 and later): it may ask for XEP-0288 unoffered, in either namespace. No reply exists.
-            ("bidi", ns::BIDI | ns::BIDI_FEATURE) => Ok(State::Open(self)),
+            ("bidi", ns::BIDI | ns::BIDI_FEATURE) => {
+                self.on_bidi(wiring, &element);
+                Ok(State::Open(self))
+            }
             ("error", ns::STREAMS) => {
                 let error = ReceivedError::read(&element);
                 wiring.out.event(Event::PeerError(error.clone()));
@@ -172,6 +176,9 @@ impl Open {
             }
             SaslAnswer::Success => {
                 // RFC 6120 §6.4.6: what was not learnt from SASL itself is discarded; the peer sends a new header.
+                for pair in self.pairs.pairs() {
+                    close_reverse(wiring, pair);
+                }
                 wiring.out.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
                 wiring.out.restart();
                 wiring.arm(now, Phase::Header);

@@ -83,7 +83,7 @@ fn check_restarted_names(
 /// EXTERNAL succeeded, and the pair was judged once more.
 fn reopened(
     channel: Channel,
-    pair: DomainPair,
+    pair: &DomainPair,
     wiring: &mut Wiring,
     header: PeerHeader,
     evidence: Evidence,
@@ -95,12 +95,14 @@ fn reopened(
             starttls: StartTlsOffer::No,
             external: false,
             dialback: false,
+            bidi: false,
             limits: Some(wiring.config.limits),
         };
         wiring.out.write(|text| offer.write(text));
     }
     let mut open = Open::new(channel, id, header, External::Succeeded, StartTlsOffer::No);
-    open.grant(wiring, pair, evidence);
+    open.grant(wiring, pair.clone(), evidence);
+    open.reverse_after(wiring, pair, None);
     State::Open(Box::new(open))
 }
 
@@ -136,7 +138,7 @@ impl AwaitingJudgement {
                     ));
                 }
             };
-            return Ok(reopened(self.channel, pair, wiring, self.header, evidence));
+            return Ok(reopened(self.channel, &pair, wiring, self.header, evidence));
         }
         let verdict = Verdict {
             pair: self.pair.clone(),
@@ -243,6 +245,8 @@ fn answer(
             starttls,
             external: matches!(external, External::Offered(_)),
             dialback: channel.is_tls() || !needs_tls,
+            // Over TLS only; a pair that policy takes for its name is no proof to send anything to.
+            bidi: wiring.config.bidi && channel.is_tls() && demand != Some(Demand::Assertion),
             limits: channel.is_tls().then_some(wiring.config.limits),
         };
         wiring.out.write(|text| offer.write(text));

@@ -3,23 +3,27 @@
 mod negotiate;
 mod ready;
 mod requests;
+mod reverse;
 mod states;
 
 use std::sync::Arc;
 
 use xmpp_addr::{DomainPair, DomainPairRef};
-use xmpp_frame::Content;
+use xmpp_frame::{Content, Frame};
 
 use self::requests::Requests;
+use self::reverse::Reverse;
 use self::states::{AwaitingTransport, State};
 use crate::dialback::Secret;
 use crate::error::{StreamCondition, StreamError};
 use crate::event::{
     CloseReason, DialbackCondition, Input, OutboundFailure, Output, TlsState, VerifyRequest,
 };
+use crate::features::AdvertisedLimits;
 use crate::header::{CLOSE_TAG, OpeningTag};
 use crate::judge::CertificateAnswer;
 use crate::outbox::Outbox;
+use crate::stanza::Stanza;
 use crate::time::Millis;
 use crate::timers::{Phase, Timeouts};
 
@@ -30,6 +34,10 @@ pub struct OutboundConfig {
     pub secret: Arc<Secret>,
     /// We present a certificate, so EXTERNAL is worth a try. Default true.
     pub external: bool,
+    /// Both directions are asked for where they are offered, over TLS only (XEP-0288). Default true.
+    pub bidi: bool,
+    /// Announced with that request (XEP-0478); the framer enforces them. Default: nothing is announced.
+    pub limits: AdvertisedLimits,
     /// Phase lengths.
     pub timeouts: Timeouts,
     /// Open requests of one stream, waiting ones included; one more fails with `resource-constraint`. Default 1024.
@@ -45,6 +53,8 @@ impl OutboundConfig {
         Self {
             secret,
             external: true,
+            bidi: true,
+            limits: AdvertisedLimits::default(),
             timeouts: Timeouts::default(),
             pending_max: 1024,
             unexpected_elements_max: 32,
@@ -73,8 +83,9 @@ pub struct OutboundOptions {
 ///
 /// Nothing is sent for a pair before [`OutboundStream::authorize`] asks for it, so a stream can serve verify legs only. The
 /// first pair is settled before further ones are put on the stream. STARTTLS is used wherever it is offered, and asked for
-/// uninvited where policy demands TLS. The stream has one direction (no XEP-0288): stanzas from the peer end it with
-/// `not-authorized` (RFC 6120 §4.9.3.12), because a peer that sends them takes it for authenticated in the other direction.
+/// uninvited where policy demands TLS. Where both directions were agreed on (XEP-0288), the reverse of a pair that the peer
+/// accepted is judged once more and then admitted: [`OutboundStream::admit`]. Any other stanza from the peer ends the stream
+/// with `not-authorized` (RFC 6120 §4.9.3.12).
 #[derive(Debug)]
 pub struct OutboundStream {
     wiring: Wiring,
@@ -89,6 +100,7 @@ struct Wiring {
     options: OutboundOptions,
     out: Outbox,
     requests: Requests,
+    reverse: Reverse,
     unexpected: u32,
 }
 
@@ -141,7 +153,15 @@ impl OutboundStream {
         let requests = Requests::default();
         let out = Outbox::default();
         Self {
-            wiring: Wiring { config, pair, options, out, requests, unexpected: 0 },
+            wiring: Wiring {
+                config,
+                pair,
+                options,
+                out,
+                requests,
+                reverse: Reverse::default(),
+                unexpected: 0,
+            },
             state: State::AwaitingTransport(AwaitingTransport::Nothing),
         }
     }
@@ -198,7 +218,26 @@ impl OutboundStream {
     /// Whether the stream waits for [`Input::Judged`] and may not be given an item before it.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        !self.state.is_ending() && self.wiring.requests.question().is_some()
+        !self.state.is_ending() && self.wiring.is_asking()
+    }
+
+    /// Whether stanzas of the peer may come on this stream (XEP-0288): they then go to [`OutboundStream::admit`], the rest to
+    /// `handle`. Still true after [`Input::Shutdown`], until the peer closes too.
+    #[must_use]
+    pub fn admits(&self) -> bool {
+        let listens = matches!(self.state, State::Ready(_) | State::AwaitingClose);
+        listens && self.wiring.reverse.is_open()
+    }
+
+    /// Makes a stanza of a frame of the peer's whose pair is verified; the data plane.
+    ///
+    /// # Errors
+    /// What to [`OutboundStream::fail`] with; see [`InboundStream::admit`](crate::InboundStream::admit).
+    pub fn admit(&self, frame: Frame) -> Result<Stanza, StreamError> {
+        if !self.admits() {
+            return Err(StreamCondition::NotAuthorized.into());
+        }
+        self.wiring.reverse.admit(frame)
     }
 
     /// Whether the peer announced that a dialback error costs only its pair (XEP-0220 §2.4.2).
@@ -260,6 +299,11 @@ impl Wiring {
             version_1: true,
         };
         self.out.write(|text| tag.write(text));
+    }
+
+    /// Whether an answer of the caller is due.
+    fn is_asking(&self) -> bool {
+        self.requests.question().is_some() || self.reverse.is_asking()
     }
 
     fn arm(&mut self, now: Millis, phase: Phase) {

@@ -26,6 +26,12 @@ impl State {
             Input::Shutdown => self.on_shutdown(wiring, now),
             Input::BadXml(_) if self.is_ending() => Err(finished()),
             Input::BadXml(error) => Err(Stop::Error(error.into())),
+            Input::Judged(pair, judgement) if wiring.reverse.asks_for(&pair) => {
+                if !self.is_ending() {
+                    wiring.on_reverse_judged(judgement);
+                }
+                Ok(self)
+            }
             Input::Judged(pair, judgement) => match self {
                 Self::Ready(ready) => ready.on_judged(wiring, now, &pair, &judgement),
                 Self::AwaitingClose | Self::Closed => Ok(self),
@@ -58,7 +64,7 @@ impl State {
                 state.on_header(wiring, now, &header)
             }
             (state, Item::Header(_)) => Err(impossible("Header", state.name())),
-            (state, Item::Element(_)) if wiring.requests.question().is_some() => {
+            (state, Item::Element(_)) if wiring.is_asking() => {
                 Err(impossible("Element while blocked", state.name()))
             }
             (state, Item::Element(frame)) => state.on_element(wiring, now, &frame),
@@ -203,6 +209,7 @@ impl AwaitingHeader {
     fn on_header(self, wiring: &mut Wiring, now: Millis, header: &Header) -> Result<State, Stop> {
         wiring.out.deadlines.clear(Phase::Header);
         let header = PeerHeader::read(header, Content::Server)?;
+        wiring.reverse.lang.clone_from(&header.lang);
         wiring.out.event(Event::StreamOpened {
             local: Some(wiring.pair.sender().clone()),
             remote: header.from.clone(),
@@ -349,7 +356,7 @@ impl Ready {
         {
             let authorized =
                 Authorized { how: HowAuthorized::External, tls: true, certificate_proves };
-            wiring.requests.authorize(&mut wiring.out, pair, authorized);
+            wiring.authorize(pair, authorized);
         }
         self.advance(wiring, now)
     }

@@ -109,12 +109,14 @@ impl Ready {
             return self.refuse_pair(wiring, now, pair, stop);
         }
         if self.external_is_next(wiring, &pair) {
+            self.ask_for_both_directions(wiring);
             wiring.out.write(|out| sasl::write_auth(pair.sender(), out));
             wiring.requests.sasl_began(pair);
             wiring.arm(now, Phase::Negotiation);
             return Ok(State::AwaitingSasl(AwaitingSasl { ready: self, certificate_proves }));
         }
         if self.dialback {
+            self.ask_for_both_directions(wiring);
             self.send_result(wiring, now, pair, certificate_proves);
             return self.advance(wiring, now);
         }
@@ -122,7 +124,7 @@ impl Ready {
             // A server from before dialback takes the name for what it is.
             let how = HowAuthorized::Asserted;
             let authorized = Authorized { how, tls: self.channel.is_tls(), certificate_proves };
-            wiring.requests.authorize(&mut wiring.out, pair, authorized);
+            wiring.authorize(pair, authorized);
             return self.advance(wiring, now);
         }
         self.fail_pair(wiring, now, pair, OutboundFailure::Unauthenticated)
@@ -136,6 +138,15 @@ impl Ready {
         let alone = !wiring.requests.any_authorized();
         let dialback_first = wiring.options.dialback_first && self.dialback;
         offered && untried && alone && !dialback_first && *pair == wiring.pair
+    }
+
+    /// XEP-0288 §2.2: "before either SASL negotiation or Server Dialback". Over TLS only, and only where it is offered: other
+    /// servers close a stream over an element they do not know.
+    fn ask_for_both_directions(&self, wiring: &mut Wiring) {
+        let offered = self.channel.is_tls() && self.features.bidi && wiring.config.bidi;
+        if offered && !wiring.requests.any_authorized() {
+            wiring.agree_on_both_directions();
+        }
     }
 
     /// STARTTLS begins a stream anew, so it is possible only while nothing hangs on this one.
@@ -198,7 +209,7 @@ impl Ready {
                 let tls = ready.channel.is_tls();
                 let authorized =
                     Authorized { how, tls, certificate_proves: sent.certificate_proves };
-                wiring.requests.authorize(&mut wiring.out, pair, authorized);
+                wiring.authorize(pair, authorized);
                 ready.advance(wiring, now)
             }
             None => ready.advance(wiring, now),
@@ -239,6 +250,16 @@ impl Ready {
                     wiring.out.event(Event::VerifyAnswer { pair, stream_id: id, outcome });
                     return Ok((None, self));
                 }
+            }
+            Ok(Dialback::ResultKey { pair, .. }) if wiring.reverse.is_agreed() => {
+                wiring.answer_reverse_key(&pair);
+                return Ok((None, self));
+            }
+            Ok(Dialback::VerifyKey { receiving, originating, id, key })
+                if wiring.reverse.is_agreed() =>
+            {
+                wiring.check_reverse_key(DomainPair::new(originating, receiving), id, key);
+                return Ok((None, self));
             }
             // Without XEP-0288 nobody authenticates towards us here; what cannot be read is nobody's answer either.
             Ok(Dialback::ResultKey { .. } | Dialback::VerifyKey { .. }) | Err(_) => {}

@@ -36,6 +36,7 @@ pub fn header(attributes: &str) -> String {
     )
 }
 
+#[allow(clippy::large_enum_variant, reason = "one per test")]
 pub enum Machine {
     Inbound(InboundStream),
     Outbound(OutboundStream),
@@ -118,9 +119,15 @@ impl Script {
     }
 
     pub fn outbound(options: OutboundOptions, judge: Judge) -> Self {
-        let config = Arc::new(OutboundConfig::new(secret()));
-        let stream =
-            OutboundStream::new(config, pair("capulet.example", "montague.example"), options);
+        Self::outbound_with(OutboundConfig::new(secret()), options, judge)
+    }
+
+    pub fn outbound_with(config: OutboundConfig, options: OutboundOptions, judge: Judge) -> Self {
+        let stream = OutboundStream::new(
+            Arc::new(config),
+            pair("capulet.example", "montague.example"),
+            options,
+        );
         let mut script = Self::with(Machine::Outbound(stream), judge);
         if options.tls == TlsState::Direct {
             script.give(Input::TlsEstablished(TlsPeer { certificate: true, direct: true }));
@@ -167,6 +174,14 @@ impl Script {
             Machine::Inbound(stream) => stream.is_open(),
             Machine::Outbound(stream) => stream.is_open(),
             Machine::Component(stream) => stream.is_open(),
+        }
+    }
+
+    /// Whether stanzas go to `admit`.
+    pub fn admits(&self) -> bool {
+        match &self.machine {
+            Machine::Inbound(_) | Machine::Component(_) => self.is_open(),
+            Machine::Outbound(stream) => stream.admits(),
         }
     }
 
@@ -232,14 +247,11 @@ impl Script {
             match self.framer.next() {
                 Ok(None) => return,
                 Err(error) => self.give(Input::BadXml(error)),
-                Ok(Some(Item::Element(frame))) if frame.kind() != Kind::Other && self.is_open() => {
+                Ok(Some(Item::Element(frame))) if frame.kind() != Kind::Other && self.admits() => {
                     let admitted = match &self.machine {
                         Machine::Inbound(stream) => stream.admit(frame),
                         Machine::Component(stream) => stream.admit(frame),
-                        Machine::Outbound(_) => {
-                            self.give(Input::Item(Item::Element(frame)));
-                            continue;
-                        }
+                        Machine::Outbound(stream) => stream.admit(frame),
                     };
                     match admitted {
                         Ok(stanza) => self.stanzas.push(stanza),

@@ -12,7 +12,8 @@ use crate::discovery::{Discovery, DnsFailure, Target, plan};
 use crate::ids::{LinkId, SlotId};
 use crate::parcel::Parcel;
 use crate::slot::{
-    Authorize, Closing, Connecting, CoolingDown, Established, Refusal, Resolving, State, Verifying,
+    Authorize, Closing, Connecting, CoolingDown, Established, Refusal, Resolving, Slot, State,
+    Verifying,
 };
 use crate::verify::{Stage as TicketStage, Ticket};
 
@@ -147,12 +148,15 @@ impl Router {
 
     /// Does what a slot with new wants, or in a new state, needs next. Ends with the slot settled.
     pub(super) fn advance(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        if self.slots.get(at).is_some_and(Slot::wants_pair) {
+            self.borrow_link(at, &mut Vec::new(), out);
+        }
         let Some(slot) = self.slots.get_mut(at) else { return };
-        let wants_link = slot.wants_link();
+        let (wants_link, wants_pair) = (slot.wants_link(), slot.wants_pair());
         match &mut slot.state {
             State::Idle | State::CoolingDown(_) if wants_link => return self.start(now, at, out),
             State::Verifying(verifying) => {
-                if !slot.queue.is_empty() && matches!(verifying.authorize, Authorize::NotAsked) {
+                if wants_pair && matches!(verifying.authorize, Authorize::NotAsked) {
                     let until = now.after(self.config.timeouts.negotiate_ms);
                     verifying.authorize = Authorize::Asked { until };
                     out.push(Action::Authorize { link: verifying.link, pair: slot.pair.clone() });
@@ -228,7 +232,12 @@ impl Router {
     /// The pair is authorised: what waits goes out in order, before anything routed later.
     fn establish(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
         let Some(slot) = self.slots.get_mut(at) else { return };
-        let State::Verifying(Verifying { link, .. }) = slot.state else { return };
+        // Only what was asked for: a slot whose stanzas are on another link must not take them off it.
+        let State::Verifying(Verifying { link, authorize: Authorize::Asked { .. }, .. }) =
+            slot.state
+        else {
+            return;
+        };
         slot.state = State::Established(Established { link, since: now });
         slot.refusal = None;
         self.counters.established += 1;
@@ -261,6 +270,7 @@ impl Router {
             }
             State::Verifying(verifying) => {
                 verifying.authorize = Authorize::NotAsked;
+                self.borrow_link(at, &mut Vec::new(), out);
                 let waiting = self.refuse_pair(now, at, cause);
                 if self.slots.get(at).is_some_and(|slot| slot.tickets.is_empty()) {
                     self.close(at, out);
@@ -317,6 +327,8 @@ impl Router {
         let State::Verifying(verifying) = std::mem::replace(&mut slot.state, State::Idle) else {
             return;
         };
+        self.borrow_link(at, &mut Vec::new(), out);
+        let Some(slot) = self.slots.get_mut(at) else { return };
         if !slot.wants_link() {
             return self.slots.settle(at);
         }
@@ -341,7 +353,12 @@ impl Router {
         slot.state = State::CoolingDown(CoolingDown { until, cause });
         slot.quick_ends = 0;
         let mut refused = unsent;
-        refused.extend(slot.queue.take(&mut self.total).into_iter().map(|waiting| waiting.parcel));
+        self.borrow_link(at, &mut refused, out);
+        let Some(slot) = self.slots.get_mut(at) else { return };
+        if slot.borrowed.is_none() {
+            let waiting = slot.queue.take(&mut self.total);
+            refused.extend(waiting.into_iter().map(|waiting| waiting.parcel));
+        }
         let tickets = std::mem::take(&mut slot.tickets);
         self.slots.settle(at);
         let condition: DialbackCondition = cause.dialback();

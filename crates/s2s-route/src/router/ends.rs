@@ -31,6 +31,7 @@ impl Router {
         if let Some(at) = self.lanes.unlink(link) {
             return self.lane_closed(now, at, end, unsent, out);
         }
+        let unsent = self.borrowed_closed(now, link, unsent, out);
         let Some(at) = self.slots.unlink(link) else {
             for parcel in unsent {
                 self.dispatch(now, parcel, out);
@@ -142,20 +143,39 @@ impl Router {
     /// Puts `unsent` back in front of what waits and starts a new attempt if anything waits (the old queue goes first, or
     /// bounces first: order holds).
     fn reopen(&mut self, now: Millis, at: usize, unsent: Vec<Parcel>, out: &mut Vec<Action>) {
-        let draining = self.stage == Stage::Draining;
         let Some(slot) = self.slots.get_mut(at) else { return };
         slot.state = State::Idle;
+        for ticket in &mut slot.tickets {
+            ticket.stage = TicketStage::Waiting;
+        }
+        self.requeue(now, at, unsent, out);
+    }
+
+    /// What a link that carried the slot's stanzas did not send goes in front of what waits.
+    pub(super) fn requeue(
+        &mut self,
+        now: Millis,
+        at: usize,
+        mut unsent: Vec<Parcel>,
+        out: &mut Vec<Action>,
+    ) {
+        let draining = self.stage == Stage::Draining;
+        let Some(slot) = self.slots.get_mut(at) else { return };
         if !self.hosted.covers(slot.pair.sender()) || self.hosted.covers(slot.pair.target()) {
             // The pair changed sides while its link was closing.
-            self.advance_anew(now, at, out);
+            self.advance(now, at, out);
             for parcel in unsent {
                 self.dispatch(now, parcel, out);
             }
             return;
         }
+        if self.borrow_link(at, &mut unsent, out).is_some() {
+            return self.advance(now, at, out);
+        }
+        let Some(slot) = self.slots.get_mut(at) else { return };
         let refusal = if draining { Some(Undeliverable::Draining) } else { slot.refuses(now) };
         if let Some(cause) = refusal {
-            self.advance_anew(now, at, out);
+            self.advance(now, at, out);
             return self.refuse_all(now, &unsent, cause, out);
         }
         let behind = slot.queue.take(&mut self.total);
@@ -168,7 +188,7 @@ impl Router {
                 over.push(waiting.parcel);
             }
         }
-        self.advance_anew(now, at, out);
+        self.advance(now, at, out);
         self.refuse_all(now, &over, Undeliverable::Full, out);
     }
 

@@ -15,6 +15,7 @@ use xmpp_frame::Content;
 mod backends;
 mod bounds;
 mod legs;
+mod reverse;
 
 const COMPONENT: LinkId = LinkId { shard: ShardId(0), index: 1, generation: 1 };
 const OUT: LinkId = LinkId { shard: ShardId(0), index: 2, generation: 1 };

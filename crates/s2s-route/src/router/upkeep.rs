@@ -88,6 +88,7 @@ impl Router {
             }
             let waiting = slot.queue.take(&mut self.total);
             let tickets = std::mem::take(&mut slot.tickets);
+            slot.borrowed = None;
             self.release(at, out);
             for ticket in tickets {
                 self.answer(ticket, VerifyOutcome::Failed(DialbackCondition::ItemNotFound), out);
