@@ -44,6 +44,17 @@ impl Server {
         Server::start(stage, Role::Behind, rung, identity, &host)
     }
 
+    /// Like [`Server::start_peer`], with mod_s2s_bidi (XEP-0288).
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_bidi_peer(stage: &Stage, rung: Rung, identity: Option<&Identity>) -> Result<Self> {
+        add_account(&stage.folder(Role::Peer.title())?, PEER_DOMAIN)?;
+        let host =
+            format!("VirtualHost \"{PEER_DOMAIN}\"\n modules_enabled = {{ \"s2s_bidi\" }}\n");
+        Server::start(stage, Role::Peer, rung, identity, &host)
+    }
+
     /// In the router's place: [`COMPONENT_DOMAIN`] as an external component.
     ///
     /// # Errors
