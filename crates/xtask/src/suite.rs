@@ -40,6 +40,7 @@ enum Step {
     Doctests,
     InteropHarness,
     InteropProsody,
+    InteropBidi,
     InteropSlixmpp,
     InteropEjabberd,
     InteropBehind,
@@ -99,6 +100,7 @@ impl Step {
             Step::Doctests => "documentation tests",
             Step::InteropHarness => "interop: harness (Prosody <-> Prosody)",
             Step::InteropProsody => "interop: Prosody",
+            Step::InteropBidi => "interop: Prosody, both directions",
             Step::InteropSlixmpp => "interop: slixmpp component",
             Step::InteropEjabberd => "interop: ejabberd",
             Step::InteropBehind => "interop: servers behind Peerage",
@@ -148,6 +150,7 @@ impl Step {
             ])),
             Step::InteropHarness => toolbox.interop("interop_matrix", "prosody_", Router::Prosody),
             Step::InteropProsody => toolbox.interop("interop_matrix", "prosody_", Router::Peerage),
+            Step::InteropBidi => toolbox.interop("interop_bidi", "", Router::Peerage),
             Step::InteropSlixmpp => toolbox.interop("interop_slixmpp", "", Router::Peerage),
             Step::InteropEjabberd => {
                 toolbox.interop("interop_matrix", "ejabberd_", Router::Peerage)
