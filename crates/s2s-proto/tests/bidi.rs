@@ -194,6 +194,11 @@ fn a_name_that_policy_takes_for_itself_is_sent_nothing() {
     peer.verified("capulet.example", "montague.example", failed);
     let pair = back("montague.example", "capulet.example");
     assert_eq!(reverse(&mut peer), [format!("+{pair}"), format!("-{pair}")]);
+    // Another name, which was never proved.
+    peer.recv("<db:result from='bank.example' to='montague.example'>k</db:result>");
+    peer.verified("bank.example", "montague.example", failed);
+    peer.expect_part("from='montague.example' to='bank.example' type='valid'");
+    assert_eq!(reverse(&mut peer), [""; 0]);
 }
 
 #[test]
@@ -377,6 +382,26 @@ fn a_stanza_before_the_peer_accepted_us_ends_the_stream() {
         peer.expect_error("not-authorized");
         assert!(peer.stanzas.is_empty());
     }
+}
+
+#[test]
+fn a_peer_that_took_our_name_for_itself_may_not_send_back() {
+    let options = OutboundOptions { dialback_first: false, tls: TlsState::Direct };
+    let config = OutboundConfig::new(secret());
+    let mut peer = Script::outbound_with(config, options, demands(Demand::Assertion));
+    peer.authorize(pair("capulet.example", "montague.example"));
+    // No dialback, neither by feature nor by namespace.
+    peer.recv(
+        "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' id='S1' version='1.0'>",
+    );
+    peer.recv(&format!("<stream:features>{EXTERNAL}{OFFER}</stream:features>"));
+    peer.recv(&format!("<failure xmlns='{SASL}'><not-authorized/></failure>"));
+    assert!(peer.has_event(|event| matches!(event, Event::Bidirectional)));
+    assert!(peer.permits("capulet.example", "montague.example"));
+    assert_eq!(peer.verified_pairs(), []);
+    peer.said();
+    peer.recv(&from_romeo("montague.example"));
+    peer.expect_error("not-authorized");
 }
 
 #[test]
