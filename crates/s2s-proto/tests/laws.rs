@@ -196,7 +196,11 @@ fn look(peer: &mut Script, model: &mut Model, judged: &RefCell<Vec<(DomainPair, 
                     model.proved.insert(verified.pair().clone());
                 }
             }
-            Event::Bidirectional => assert!(model.tls && model.verified.is_empty()),
+            Event::Bidirectional => assert!(model.tls),
+            Event::ReverseWithdrawn { pair } => {
+                // Whatever is authorised again has to be proved again.
+                model.proved.remove(&pair.reversed());
+            }
             Event::ReverseAuthorized { pair } => {
                 assert!(model.tls && model.proved.contains(&pair.reversed()), "{pair}");
             }
