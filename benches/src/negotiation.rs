@@ -77,8 +77,8 @@ struct End {
 
 #[derive(Debug)]
 enum Stream {
-    Outbound(OutboundStream),
-    Inbound(InboundStream),
+    Outbound(Box<OutboundStream>),
+    Inbound(Box<InboundStream>),
 }
 
 impl Negotiation {
@@ -88,13 +88,15 @@ impl Negotiation {
         let outbound = OutboundStream::new(Arc::clone(&config.outbound), pair, options);
         let inbound = InboundStream::new(Arc::clone(&config.inbound), [9; 32], config.tls);
         let direct = config.tls == TlsState::Direct;
-        let ends = [Stream::Outbound(outbound), Stream::Inbound(inbound)].map(|stream| End {
-            stream,
-            framer: Framer::new(Limits::PRE_AUTH),
-            incoming: BytesMut::new(),
-            starting_tls: false,
-            tls: direct,
-        });
+        let ends = [Stream::Outbound(Box::new(outbound)), Stream::Inbound(Box::new(inbound))].map(
+            |stream| End {
+                stream,
+                framer: Framer::new(Limits::PRE_AUTH),
+                incoming: BytesMut::new(),
+                starting_tls: false,
+                tls: direct,
+            },
+        );
         let certificates = config.certificates;
         let mut link = Negotiation { ends, settled: Settled::default(), certificates };
         for side in [0, 1] {

@@ -346,7 +346,7 @@ impl LinkState {
     /// When something must be done lest the peer takes the link for idle: its count begins with our last byte (XEP-0478
     /// §3.1), and a quarter of its time is left for ours to arrive.
     pub(crate) fn peer_idle_at(&self) -> Option<Millis> {
-        if self.has_said_goodbye() || self.rungs.is_empty() {
+        if self.has_said_goodbye() || !self.has_proved_a_pair() {
             return None;
         }
         let seconds = self.peer_limits.idle_seconds?;
