@@ -1,5 +1,6 @@
 //! Peers that stop, or end, at every stage of a negotiation.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use s2s_trust::Rung;
@@ -95,9 +96,12 @@ fn all_go_to_the_next(verona: &Verona, ending: Ending, stages: impl Iterator<Ite
     let mut capulet = component(&verona.plane, US);
     let mut left = Vec::new();
     let mut next = Vec::new();
-    for stage in stages {
+    for (number, stage) in (1..).zip(stages) {
         let remote = format!("{stage:?}.{ending:?}.example").to_lowercase();
-        let (first, second) = (listener(), listener());
+        // An address of its own: a peer that refused EXTERNAL is tried once more where it was, and must not be met at a port that
+        // another stage's peer has got meanwhile.
+        let first = TcpListener::bind((Ipv4Addr::new(127, 0, 1, number), 0)).unwrap();
+        let second = listener();
         let (one, two) = (first.local_addr().unwrap(), second.local_addr().unwrap());
         verona.plane.zone(&remote, &[at(one), At { priority: 5, ..at(two) }]);
         capulet.send(&to(&remote, &remote));
