@@ -61,8 +61,7 @@ impl Settings {
 
 impl Shard {
     /// Whether a connection to the backends' listener is let in at all.
-    pub(crate) fn admits_backend(&self, socket: &Socket) -> bool {
-        let Ok(peer) = socket.peer_address() else { return false };
+    pub(crate) fn admits_backend(&self, peer: SocketAddr) -> bool {
         let known = self.live().settings.knows_backend_at(peer);
         if !known {
             warn!(%peer, "connection to the backend listener refused: no backend's `from` covers this address");
@@ -123,6 +122,7 @@ impl Shard {
     pub(crate) fn backend_connected(
         self: &Rc<Self>,
         socket: Socket,
+        address: SocketAddr,
         lane: LaneId,
         pair: DomainPair,
     ) {
@@ -137,9 +137,7 @@ impl Shard {
         let options = OutboundOptions { dialback_first: false, tls: TlsState::Plain };
         let stream = OutboundStream::new(Arc::clone(config), pair.clone(), options);
         let stream = Stream::Outbound { stream: Box::new(stream), pair };
-        let Some(link) = self.new_link(socket, stream, Side::Backend, now) else {
-            return self.backend_not_connected(lane);
-        };
+        let link = self.new_link(socket, address, stream, Side::Backend, now);
         link.state.borrow_mut().stream.handle(now, Input::Connected);
         let mut actions = Vec::new();
         // First of all, so that the router knows the link when its stream ends at once.

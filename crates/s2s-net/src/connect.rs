@@ -74,7 +74,7 @@ pub(crate) fn start_backend(
             Err(ConnectFailure::NoLinks)
         };
         shard.step("a connection", || match outcome {
-            Ok(socket) => shard.backend_connected(socket, lane, pair),
+            Ok(socket) => shard.backend_connected(socket, address, lane, pair),
             Err(failure) => {
                 warn!(backend = %address, %pair, ?failure, "the backend cannot be reached; what waits for it is kept for a while");
                 shard.backend_not_connected(lane);

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,7 +40,10 @@ impl Shard {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
-        if kind == ListenerKind::Backend && !self.admits_backend(&socket) {
+        let Ok(peer) = socket.peer_address() else {
+            return debug!("connection lost at once");
+        };
+        if kind == ListenerKind::Backend && !self.admits_backend(peer) {
             return socket.shutdown();
         }
         let live = self.live();
@@ -63,7 +67,7 @@ impl Shard {
             ListenerKind::S2s | ListenerKind::S2sDirectTls => counters.accepted += 1,
             ListenerKind::Backend => counters.accepted_backends += 1,
         });
-        let Some(link) = self.new_link(socket, stream, side, now) else { return };
+        let link = self.new_link(socket, peer, stream, side, now);
         self.watch_newcomer(&link);
         {
             let state = &mut *link.state.borrow_mut();
@@ -94,8 +98,11 @@ impl Shard {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
+        let Ok(peer) = socket.peer_address() else {
+            return debug!("connection lost at once");
+        };
         let stream = self.inbound_stream(side, TlsState::Plain);
-        let Some(link) = self.new_link(socket, stream, side, now) else { return };
+        let link = self.new_link(socket, peer, stream, side, now);
         self.watch_newcomer(&link);
         link.state.borrow_mut().stream.handle(now, Input::Connected);
         self.begin(&link, now);
@@ -123,9 +130,7 @@ impl Shard {
         let outbound = OutboundStream::new(Arc::clone(config), pair.clone(), options);
         let stream = Stream::Outbound { stream: Box::new(outbound), pair };
         // Room was made before the attempt.
-        let Some(link) = self.new_link(socket, stream, Side::Federation, now) else {
-            return self.not_connected(slot, ConnectFailure::Unreachable);
-        };
+        let link = self.new_link(socket, target.address, stream, Side::Federation, now);
         {
             let state = &mut *link.state.borrow_mut();
             if direct {
@@ -160,21 +165,18 @@ impl Shard {
         Stream::Inbound(Box::new(InboundStream::new(Arc::clone(config), self.seed(), tls)))
     }
 
+    /// A link whose other end is `peer`. It may be lost already: then its first read says so.
     pub(crate) fn new_link(
         &self,
         socket: Socket,
+        peer: SocketAddr,
         stream: Stream,
         side: Side,
         now: Millis,
-    ) -> Option<Rc<Link>> {
-        let peer = match socket.set_link_options().and_then(|()| socket.peer_address()) {
-            Ok(peer) => peer,
-            // It was closed before we looked.
-            Err(error) => {
-                debug!(%error, "connection lost at once");
-                return None;
-            }
-        };
+    ) -> Rc<Link> {
+        if let Err(error) = socket.set_link_options() {
+            debug!(%peer, %error, "options of a connection");
+        }
         let live = self.live();
         let mut links = self.links.borrow_mut();
         let entry = links.vacant_entry();
@@ -198,7 +200,7 @@ impl Shard {
                 by_use.retain(|Reverse(used)| self.link(used.id).is_some());
             }
         }
-        Some(link)
+        link
     }
 
     /// Starts the reading task and does what the stream wanted at its birth.

@@ -23,6 +23,16 @@ enum Wire {
     Moving,
 }
 
+/// One read that brings something. The data plane's rings live in this process; their work may interrupt a read.
+pub fn read_some(mut socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match socket.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// See the module documentation.
 pub struct Peer {
     wire: Wire,
@@ -105,9 +115,6 @@ impl Peer {
                 result => break result,
             }
         };
-        if matches!(&result, Err(error) if error.kind() == ErrorKind::Interrupted) {
-            return self.hear();
-        }
         if let Ok(len) = result {
             self.heard.push_str(std::str::from_utf8(&buffer[..len]).unwrap());
         }

@@ -1,13 +1,13 @@
 //! One negotiation in each role, that stops at any stage of it; and the ways to end there.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 
 use super::certs::Issued;
 use super::dialogue::{
     DIALBACK_FEATURES, NO_FEATURES, PROCEED, STARTTLS, STARTTLS_FEATURES, attr, header,
 };
-use super::peer::{Peer, tls_client_config, tls_server_config};
+use super::peer::{Peer, read_some, tls_client_config, tls_server_config};
 
 /// How far it goes. Each stage lies behind the one before it, but for the last two of a responder,
 /// which part after [`Stage::TlsHeader`].
@@ -105,7 +105,7 @@ pub fn respond_until(listener: &TcpListener, identity: &Issued, stage: Stage) ->
         Stage::Proceed => return peer,
         Stage::HalfHandshake => {
             // Behind the ClientHello, the beginning of a ServerHello.
-            assert_ne!(peer.socket().read(&mut [0; 512]).unwrap(), 0);
+            assert_ne!(read_some(peer.socket(), &mut [0; 512]).unwrap(), 0);
             peer.socket().write_all(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03").unwrap();
             return peer;
         }

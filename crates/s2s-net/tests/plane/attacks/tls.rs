@@ -8,7 +8,7 @@ use s2s_trust::Rung;
 
 use crate::support::attacker::*;
 use crate::support::certs::{CertSpec, self_signed};
-use crate::support::peer::tls_client_config;
+use crate::support::peer::{read_some, tls_client_config};
 use crate::support::plane::{At, at};
 use crate::support::*;
 
@@ -64,10 +64,10 @@ fn a19_nothing_is_authenticated_before_the_tls_that_is_required() {
 }
 
 /// Copies bytes, with the offer of STARTTLS taken out; answers with what passed.
-fn strip(mut from: TcpStream, mut to: TcpStream, offer: &'static str) -> JoinHandle<Vec<u8>> {
+fn strip(from: TcpStream, mut to: TcpStream, offer: &'static str) -> JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let (mut passed, mut buffer) = (Vec::new(), [0; 16 * 1024]);
-        while let Ok(len @ 1..) = from.read(&mut buffer) {
+        while let Ok(len @ 1..) = read_some(&from, &mut buffer) {
             let mut bytes = buffer[..len].to_vec();
             // The offer comes in one piece: the test writes it in one.
             if let Some(place) = find(&bytes, offer.as_bytes()) {

@@ -9,7 +9,7 @@ use s2s_trust::Rung;
 use socket2::{Domain, Socket, Type};
 
 use super::{THEM, US, Verona, bounce, from, to, untrusted};
-use crate::support::peer::{tls_client_config, tls_server_config};
+use crate::support::peer::{read_some, tls_client_config, tls_server_config};
 use crate::support::plane::{At, at};
 use crate::support::*;
 
@@ -175,7 +175,7 @@ fn a_direct_tls_port_that_speaks_starttls_is_followed_by_the_next_target() {
         verona.plane.zone(&remote, &[direct, next]);
         capulet.send(&to(&remote, "one"));
         let (mut socket, _) = wrong.accept().unwrap();
-        assert_ne!(socket.read(&mut [0; 512]).unwrap(), 0);
+        assert_ne!(read_some(&socket, &mut [0; 512]).unwrap(), 0);
         misread_hello(&mut socket, manner);
         drop(socket);
         let mut peer = serve(&right, STARTTLS_FEATURES, "clear");
@@ -201,7 +201,7 @@ fn a_starttls_port_that_speaks_direct_tls_is_followed_by_the_next_target() {
         verona.plane.zone(&remote, &[at(wrong.local_addr().unwrap()), next]);
         capulet.send(&to(&remote, "one"));
         let (mut socket, _) = wrong.accept().unwrap();
-        assert_ne!(socket.read(&mut [0; 512]).unwrap(), 0);
+        assert_ne!(read_some(&socket, &mut [0; 512]).unwrap(), 0);
         socket.write_all(answer).unwrap();
         drop(socket);
         let mut peer = Peer::accept(&right);
@@ -224,7 +224,7 @@ fn ports_of_the_wrong_kind_alone_bounce_what_waits() {
         verona.plane.zone(&remote, &[At { direct, ..at(listener.local_addr().unwrap()) }]);
         capulet.send(&to(&remote, "one"));
         let (mut socket, _) = listener.accept().unwrap();
-        assert_ne!(socket.read(&mut [0; 512]).unwrap(), 0);
+        assert_ne!(read_some(&socket, &mut [0; 512]).unwrap(), 0);
         let answer: &[u8] =
             if direct { b"</stream:stream>" } else { b"\x15\x03\x01\x00\x02\x02\x0a" };
         socket.write_all(answer).unwrap();

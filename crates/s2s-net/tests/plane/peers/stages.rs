@@ -108,11 +108,14 @@ fn all_go_to_the_next(verona: &Verona, ending: Ending, stages: impl Iterator<Ite
         let peer = respond_until(&first, &untrusted(&remote), stage);
         drop(first);
         left.push(end(peer, ending));
-        next.push(std::thread::spawn(move || {
+        // The name of the thread says which stage it was.
+        let thread = std::thread::Builder::new().name(remote.clone());
+        let followed = move || {
             let mut peer = respond_until(&second, &untrusted(&remote), Stage::KeyHeard);
             peer.send(&format!("<db:result from='{remote}' to='{US}' type='valid'/>"));
             assert!(peer.expect("</message>").contains(&remote));
-        }));
+        };
+        next.push(thread.spawn(followed).unwrap());
     }
     for peer in next {
         peer.join().unwrap();
