@@ -27,7 +27,9 @@ pub mod prosody;
 pub mod record;
 pub mod refusals;
 pub mod router;
+pub mod scripted;
 pub mod stage;
+pub mod tls;
 pub mod wire;
 pub mod xml;
 

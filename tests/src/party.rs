@@ -128,6 +128,14 @@ impl Party {
         }
     }
 
+    /// The next stanza, whatever it is.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub fn receive_any(&mut self) -> Result<Element> {
+        self.wire.next_element()
+    }
+
     /// The error that comes back from `target`; what others send is skipped.
     ///
     /// # Errors

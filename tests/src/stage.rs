@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,7 +83,17 @@ impl Stage {
     /// # Errors
     /// When it cannot be started.
     pub fn publish(&self, transport: Transport) -> Result<()> {
-        *self.dns.borrow_mut() = Some(start_dns(self.folder.path(), transport)?);
+        *self.dns.borrow_mut() = Some(start_dns(self.folder.path(), transport, None)?);
+        Ok(())
+    }
+
+    /// As [`Stage::publish`] with STARTTLS, but `domain` leads to `address`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn publish_elsewhere(&self, domain: &str, address: SocketAddrV4) -> Result<()> {
+        let dns = start_dns(self.folder.path(), Transport::StartTls, Some((domain, address)))?;
+        *self.dns.borrow_mut() = Some(dns);
         Ok(())
     }
 
@@ -151,7 +161,11 @@ impl Stage {
     }
 }
 
-fn start_dns(folder: &Path, transport: Transport) -> Result<Process> {
+fn start_dns(
+    folder: &Path,
+    transport: Transport,
+    elsewhere: Option<(&str, SocketAddrV4)>,
+) -> Result<Process> {
     let (service, port) = match transport {
         Transport::StartTls => ("_xmpp-server", S2S_PORT),
         Transport::DirectTls => ("_xmpps-server", S2S_TLS_PORT),
@@ -165,8 +179,15 @@ fn start_dns(folder: &Path, transport: Transport) -> Result<Process> {
         (COMPONENT_DOMAIN, "router.capulet.example", ROUTER_ADDRESS),
         (HOSTED_DOMAIN, "router.capulet.example", ROUTER_ADDRESS),
     ] {
-        writeln!(text, "srv-host={service}._tcp.{domain},{target},{port},0,0")?;
+        if elsewhere.is_none_or(|(moved, _)| moved != domain) {
+            writeln!(text, "srv-host={service}._tcp.{domain},{target},{port},0,0")?;
+        }
         writeln!(text, "host-record={target},{address}")?;
+    }
+    if let Some((domain, address)) = elsewhere {
+        let (target, port) = (format!("elsewhere.{domain}"), address.port());
+        writeln!(text, "srv-host={service}._tcp.{domain},{target},{port},0,0")?;
+        writeln!(text, "host-record={target},{}", address.ip())?;
     }
     let file = folder.join("dnsmasq.conf");
     fs::write(&file, text)?;

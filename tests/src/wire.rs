@@ -1,6 +1,6 @@
-//! One plain TCP connection that speaks XML.
+//! One connection that speaks XML, plain or under TLS.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,23 @@ use anyhow::{Context as _, Result, bail};
 use crate::xml::{self, Element, Piece, Scope};
 
 /// Nothing a test waits for may take longer.
-const READ_TIMEOUT: Duration = Duration::from_secs(20);
+pub const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection to a server's client or component port.
+/// What carries the bytes.
+pub trait Socket: Read + Write + Send {
+    /// The TCP connection below.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+/// A connection to a server's port, or from a server to ours.
 pub struct Wire {
-    stream: TcpStream,
+    socket: Box<dyn Socket>,
     unread: Vec<u8>,
     scope: Scope,
 }
@@ -26,9 +38,25 @@ impl Wire {
     pub fn connect(address: SocketAddr) -> Result<Self> {
         let stream =
             TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(READ_TIMEOUT))?;
-        Ok(Wire { stream, unread: Vec::new(), scope: Scope::new() })
+        Wire::over(stream)
+    }
+
+    /// Speaks over this connection.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn over(socket: impl Socket + 'static) -> Result<Self> {
+        socket.tcp().set_nodelay(true)?;
+        socket.tcp().set_write_timeout(Some(READ_TIMEOUT))?;
+        Ok(Wire { socket: Box::new(socket), unread: Vec::new(), scope: Scope::new() })
+    }
+
+    /// The TCP connection, to put TLS on it.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn into_tcp(self) -> Result<TcpStream> {
+        Ok(self.socket.tcp().try_clone()?)
     }
 
     /// Sends text as it is.
@@ -36,7 +64,7 @@ impl Wire {
     /// # Errors
     /// When the connection is gone.
     pub fn send(&mut self, text: &str) -> Result<()> {
-        Ok(self.stream.write_all(text.as_bytes())?)
+        Ok(self.socket.write_all(text.as_bytes())?)
     }
 
     /// Sends an opening tag and returns the opening tag of the answer, forgetting the stream before it.
@@ -46,6 +74,14 @@ impl Wire {
     pub fn open(&mut self, header: &str) -> Result<Element> {
         self.unread.clear();
         self.send(header)?;
+        self.receive_header()
+    }
+
+    /// The opening tag the peer sends.
+    ///
+    /// # Errors
+    /// When it sends something else.
+    pub fn receive_header(&mut self) -> Result<Element> {
         let deadline = Instant::now() + READ_TIMEOUT;
         loop {
             if let Some((header, scope, used)) = xml::cut_header(self.text())? {
@@ -90,6 +126,33 @@ impl Wire {
         Ok(element)
     }
 
+    /// The next element as it was written; it must have this name.
+    ///
+    /// # Errors
+    /// As [`Wire::expect`].
+    pub fn expect_text(&mut self, name: &str) -> Result<String> {
+        let deadline = Instant::now() + READ_TIMEOUT;
+        loop {
+            match xml::cut(self.text(), &self.scope)? {
+                Piece::Element(element, used) if element.name == name => {
+                    return Ok(String::from_utf8(self.unread.drain(..used).collect())?);
+                }
+                Piece::Incomplete => self.read(deadline)?,
+                other => bail!("expected <{name}/>, got {other:?}"),
+            }
+        }
+    }
+
+    /// Everything from here to the end of the connection, as it was written.
+    ///
+    /// # Errors
+    /// When the connection stays open.
+    pub fn rest(&mut self) -> Result<String> {
+        let deadline = Instant::now() + READ_TIMEOUT;
+        while self.read_some(deadline)? > 0 {}
+        Ok(String::from_utf8(std::mem::take(&mut self.unread))?)
+    }
+
     /// What was read, up to the last complete character.
     fn text(&self) -> &str {
         match std::str::from_utf8(&self.unread) {
@@ -99,21 +162,29 @@ impl Wire {
     }
 
     fn read(&mut self, deadline: Instant) -> Result<()> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            bail!("nothing came in {READ_TIMEOUT:?}; unread: {:?}", self.text());
-        }
-        self.stream.set_read_timeout(Some(left))?;
-        let mut chunk = [0; 65_536];
-        let count = match self.stream.read(&mut chunk) {
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error.into()),
-        };
-        if count == 0 && Instant::now() < deadline {
+        if self.read_some(deadline)? == 0 {
             bail!("the connection was closed; unread: {:?}", self.text());
         }
-        self.unread.extend_from_slice(&chunk[..count]);
         Ok(())
+    }
+
+    /// How many bytes came; none at the end of the connection.
+    fn read_some(&mut self, deadline: Instant) -> Result<usize> {
+        let mut chunk = [0; 65_536];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("nothing came in {READ_TIMEOUT:?}; unread: {:?}", self.text());
+            }
+            self.socket.tcp().set_read_timeout(Some(left))?;
+            match self.socket.read(&mut chunk) {
+                Ok(count) => {
+                    self.unread.extend_from_slice(&chunk[..count]);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
