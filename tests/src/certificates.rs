@@ -90,7 +90,7 @@ impl Authority {
         write(domain, folder, &[&certificate], &key).map(Some)
     }
 
-    /// A certificate for `domain` that does not prove it, written into `folder`; `None` for the flaw of having none.
+    /// The certificate of a server with this flaw as `domain`, written into `folder`; `None` for the flaw of having none.
     ///
     /// # Errors
     /// When the files cannot be written.
@@ -99,7 +99,8 @@ impl Authority {
         let mut params = leaf(domain)?;
         let certificate = match flaw {
             Flaw::NoTls => return Ok(None),
-            Flaw::SelfSigned => params.self_signed(&key)?,
+            Flaw::SelfSigned | Flaw::PlaintextLeg => params.self_signed(&key)?,
+            Flaw::UnknownDomain | Flaw::SpoofedFrom => params.signed_by(&key, &self.issuer)?,
             Flaw::UnknownAuthority => {
                 params.signed_by(&key, &Authority::named("Nobody's authority")?.issuer)?
             }

@@ -10,6 +10,7 @@ use crate::behind;
 use crate::matrix::{self, Cell, Direction};
 use crate::record::Record;
 use crate::refusals;
+use crate::stage::PEER_DOMAIN;
 
 /// Where the page is, from the root of this package.
 pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/MATRIX.md");
@@ -56,7 +57,13 @@ pub fn refusal_row(row: &refusals::Row) -> String {
     format!("| {} | {} | {minimum} | {} |", row.flaw, row.software, row.direction)
 }
 
-/// What is left out of both tables, and why: the lines of the page.
+/// The part of a row on the wire that is the same before every run.
+#[must_use]
+pub fn wire_row(row: &refusals::WireRow) -> String {
+    format!("| {} | {} | {} |", row.flaw, row.flaw.minimum(), row.direction)
+}
+
+/// What is left out of the tables, and why: the lines of the page.
 #[must_use]
 pub fn left_out_rows() -> Vec<String> {
     let any = |software: Option<_>| software.map_or("both".to_owned(), |s| format!("{s}"));
@@ -88,7 +95,10 @@ pub fn write(records: &Path, run: &Run) -> Result<()> {
         let record = Record::find(records, test);
         match record {
             Some(record) => {
-                versions.insert(record.version.clone());
+                // A scripted peer has none.
+                if !record.version.is_empty() {
+                    versions.insert(record.version.clone());
+                }
                 let seen = record.seen.iter().map(|text| text.replace('|', "\\|"));
                 format!(" passed | {} |", seen.collect::<Vec<_>>().join("<br>"))
             }
@@ -112,6 +122,10 @@ pub fn write(records: &Path, run: &Run) -> Result<()> {
         let outcome = found(row.test).replace("<br>", " | ");
         writeln!(refused, "{}{outcome}", refusal_row(row))?;
     }
+    let mut on_the_wire = String::new();
+    for row in refusals::wire::ROWS {
+        writeln!(on_the_wire, "{}{}", wire_row(row), found(row.test))?;
+    }
     let versions = versions.into_iter().collect::<Vec<_>>().join(", ");
     let Run { peerage, kernel, date } = run;
     let left_out = left_out_rows().join("\n");
@@ -133,10 +147,15 @@ pub fn write(records: &Path, run: &Run) -> Result<()> {
          | server | place | asks for | remote | rung outside | certificates outside | opens first | result | its log says |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{behind}\n\
          ## Refusals\n\n\
-         A server with one flaw, which itself demands no more than dialback; Peerage demands the minimum. What stands in the \
-         server's log in quotes of a stream error is what was on the wire: condition and text.\n\n\
+         A server with one flaw, or with one wish too many, which itself demands no more than dialback; Peerage demands the \
+         minimum. What stands in the server's log in quotes of a stream error is what was on the wire: condition and text.\n\n\
          | flaw | server | minimum | opens | result | its log says | the sender gets |\n\
          | --- | --- | --- | --- | --- | --- | --- |\n{refused}\n\
+         ### On the wire\n\n\
+         The same with a scripted peer, `{PEER_DOMAIN}`, to the letter: all that Peerage says from what it refuses (a header, a \
+         dialback key, a stanza, a certificate, features without TLS) to the end of the connection.\n\n\
+         | flaw | minimum | opens | result | Peerage says |\n\
+         | --- | --- | --- | --- | --- |\n{on_the_wire}\n\
          ## Left out\n\n\
          | server | rung | certificates | transport | why |\n| --- | --- | --- | --- | --- |\n{left_out}\n"
     );

@@ -4,3 +4,5 @@
 //! of the stanza gets its bounce, and Peerage's log names pair and reason.
 
 peerage_tests::interop_refusals!(peerage_tests::refusal_tests);
+
+peerage_tests::wire_refusals!(peerage_tests::wire_refusal_tests);

@@ -14,6 +14,7 @@ fn the_page_has_exactly_the_rows_of_the_tables_and_all_passed() {
         .map(|cell| page::cell_row(&cell) + " passed |")
         .chain(behind::cells().map(|cell| page::behind_row(&cell) + " passed |"))
         .chain(refusals::ROWS.iter().map(|row| page::refusal_row(row) + " passed |"))
+        .chain(refusals::wire::ROWS.iter().map(|row| page::wire_row(row) + " passed |"))
         .chain(page::left_out_rows())
         .collect();
     for (row, expected) in rows.iter().zip(&expected) {

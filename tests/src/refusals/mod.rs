@@ -1,16 +1,20 @@
 //! Refusals as data: what is wrong with the peer, what it is told, what its own log keeps of that, what the sender sees.
 //!
-//! The peer is lenient (it demands TLS and dialback, or dialback only), so that only the router under test refuses.
+//! The peer is lenient (it demands TLS and dialback, or dialback only), so that only the router under test refuses. It is a real
+//! server ([`table`]: its log, its user's bounce) or a scripted one ([`wire`]: the exact XML, once).
 
 mod refusal;
+mod scripted;
 pub mod table;
+pub mod wire;
 
 pub use refusal::Refusal;
 pub use table::{ROWS, Row};
+pub use wire::WireRow;
 
 use std::fmt;
 
-use crate::matrix::Rung;
+use crate::matrix::{Direction, Rung};
 
 /// What is wrong with the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +35,17 @@ pub enum Flaw {
     ClientAuthOnly,
     /// Its certificate names another domain, and the victim's certificate is appended.
     VictimInChain,
+    /// It has TLS, but the host its SRV records lead to, which has to confirm its dialback key, has none.
+    PlaintextLeg,
+    /// It asks for a domain that leads to the router under test and is not hosted there.
+    UnknownDomain,
+    /// It has proved its own domain and sends a stanza from another.
+    SpoofedFrom,
 }
 
 impl Flaw {
     /// Every flaw, in the order of the page.
-    pub const ALL: [Flaw; 8] = [
+    pub const ALL: [Flaw; 11] = [
         Flaw::SelfSigned,
         Flaw::UnknownAuthority,
         Flaw::Expired,
@@ -44,12 +54,27 @@ impl Flaw {
         Flaw::ClientAuthOnly,
         Flaw::VictimInChain,
         Flaw::NoTls,
+        Flaw::PlaintextLeg,
+        Flaw::UnknownDomain,
+        Flaw::SpoofedFrom,
     ];
+
+    /// Who can open the stream that is refused for it.
+    #[must_use]
+    pub fn directions(self) -> &'static [Direction] {
+        match self {
+            Flaw::PlaintextLeg | Flaw::UnknownDomain | Flaw::SpoofedFrom => &[Direction::In],
+            _ => &Direction::ALL,
+        }
+    }
 
     /// What the router under test demands: the least that the peer does not reach.
     #[must_use]
     pub fn minimum(self) -> Rung {
-        if self == Flaw::NoTls { Rung::Secure } else { Rung::Trusted }
+        match self {
+            Flaw::NoTls | Flaw::PlaintextLeg => Rung::Secure,
+            _ => Rung::Trusted,
+        }
     }
 
     /// What the peer itself demands.
@@ -69,6 +94,9 @@ impl Flaw {
             Flaw::NotYetValid => "the certificate or one of its chain is not valid yet",
             Flaw::WrongName | Flaw::VictimInChain => "the certificate does not name this domain",
             Flaw::ClientAuthOnly => "its extended key usage lacks serverAuth",
+            Flaw::PlaintextLeg => "TLS is required on the authoritative server too",
+            Flaw::UnknownDomain => "the domain in 'to' is not served here",
+            Flaw::SpoofedFrom => "invalid-from",
         }
     }
 }
@@ -84,6 +112,9 @@ impl fmt::Display for Flaw {
             Flaw::WrongName => "wrong name",
             Flaw::ClientAuthOnly => "clientAuth only",
             Flaw::VictimInChain => "victim's certificate in the chain",
+            Flaw::PlaintextLeg => "verify leg without TLS",
+            Flaw::UnknownDomain => "unknown hosted domain",
+            Flaw::SpoofedFrom => "spoofed from",
         })
     }
 }

@@ -2,13 +2,15 @@
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::scripted::{UNKNOWN_DOMAIN, publish};
 use super::{Flaw, Row};
 use crate::exchange::send_message;
-use crate::matrix::{Certificate, Direction, Transport};
+use crate::matrix::{Certificate, Direction};
 use crate::party::Party;
 use crate::peer::{Peer, Software};
 use crate::record::Record;
 use crate::router::Router;
+use crate::scripted::{self, PLAIN_AUTHORITY, Service};
 use crate::stage::{PEER_DOMAIN, Stage};
 use crate::xml::Element;
 
@@ -51,33 +53,63 @@ impl Row {
     /// # Errors
     /// What was not said as it should.
     pub fn run(&self, stage: &Stage) -> Result<Record> {
-        stage.publish(Transport::StartTls)?;
+        publish(stage, self.flaw)?;
         let folder = stage.folder("peer-certificate")?;
         let identity = stage.authority().flawed(self.flaw, PEER_DOMAIN, &folder)?;
         let peer = Peer::start(stage, self.software, self.flaw.demands(), identity.as_ref())?;
         let router = Router::start(stage, self.flaw.minimum(), Certificate::ServerAuth)?;
         let mut user = peer.user()?;
         let mut component = router.component()?;
-        let (sender, target) = match self.direction {
-            Direction::In => (&mut user, &component.address),
-            Direction::Out => (&mut component, &user.address),
+        let leg = (self.flaw == Flaw::PlaintextLeg)
+            .then(|| Service::start(PLAIN_AUTHORITY.into(), scripted::hear_in_clear));
+        let (sender, target) = match (self.direction, self.flaw) {
+            (Direction::In, Flaw::UnknownDomain) => (&mut user, format!("juliet@{UNKNOWN_DOMAIN}")),
+            (Direction::In, _) => (&mut user, component.address.clone()),
+            (Direction::Out, _) => (&mut component, user.address.clone()),
         };
-        let refusal = bounce(sender, target)?;
+        let refusal = bounce(sender, &target)?;
+        if let Some(leg) = leg {
+            let leg = leg?.outcome()?;
+            ensure!(!leg.contains("<db:verify"), "asked without TLS: {leg}");
+        }
         let logged = peer.log().line(self.logged)?;
         let reason = self.flaw.reason();
         ensure!(
             logged.contains(reason) || self.flaw == Flaw::NoTls,
             "the peer's log does not say why: {logged}"
         );
-        if self.direction == Direction::Out {
-            // RFC 6120 §8.3.3.17: found, but it "cannot be authenticated or it violates security policies".
-            ensure!(refusal.condition == "remote-server-timeout", "{refusal}");
-            ensure!(refusal.kind == "cancel", "{refusal}");
-            ensure!(refusal.text.contains("security policies"), "{refusal}");
-            // A36: the sender may sit behind a room; nothing of the peer is told.
-            ensure!(!refusal.text.contains(PEER_DOMAIN), "{refusal}");
+        self.check_sender(&refusal)?;
+        let own = router.log_line(&self.own_words())?;
+        let named = own.contains(PEER_DOMAIN) || own.contains("unsupported-feature");
+        ensure!(named, "Peerage's own log does not name the pair: {own}");
+        component.leave()?;
+        let version = peer.version()?;
+        router.stop()?;
+        Ok(Record::passed(version, vec![self.quote(&logged), refusal.to_string()]))
+    }
+
+    fn check_sender(&self, refusal: &Refusal) -> Result<()> {
+        let told = format!("{}, {}", refusal.condition, refusal.kind);
+        ensure!(told == self.bounced, "the sender is told: {refusal}");
+        match self.direction {
+            // Both servers hand on what Peerage said. One without TLS says itself what it lacks.
+            Direction::In => {
+                let why = refusal.text.contains(self.flaw.reason());
+                ensure!(why || self.flaw == Flaw::NoTls, "the sender is not told why: {refusal}");
+            }
+            Direction::Out => {
+                // RFC 6120 §8.3.3.17: found, but it "cannot be authenticated or it violates security policies".
+                ensure!(refusal.text.contains("security policies"), "{refusal}");
+                // A36: the sender may sit behind a room; nothing of the peer is told.
+                ensure!(!refusal.text.contains(PEER_DOMAIN), "{refusal}");
+            }
         }
-        let own = match (self.flaw, self.direction, self.software) {
+        Ok(())
+    }
+
+    /// What stands in Peerage's own log.
+    fn own_words(&self) -> String {
+        match (self.flaw, self.direction, self.software) {
             // ejabberd refuses the STARTTLS that Peerage's features require, before any pair is named.
             (Flaw::NoTls, Direction::In, Software::Ejabberd) => {
                 "error=unsupported-feature: STARTTLS".to_owned()
@@ -86,15 +118,10 @@ impl Row {
             (Flaw::NoTls, Direction::Out, _) => {
                 format!("{PEER_DOMAIN} failure=TLS is required and the peer offers none")
             }
-            _ => reason.to_owned(),
-        };
-        let own = router.log_line(&own)?;
-        let named = own.contains(PEER_DOMAIN) || own.contains("unsupported-feature");
-        ensure!(named, "Peerage's own log does not name the pair: {own}");
-        component.leave()?;
-        let version = peer.version()?;
-        router.stop()?;
-        Ok(Record::passed(version, vec![self.quote(&logged), refusal.to_string()]))
+            (Flaw::UnknownDomain, ..) => "why=UnknownHost".to_owned(),
+            (Flaw::PlaintextLeg, ..) => "why=DialbackFailed(PolicyViolation)".to_owned(),
+            _ => self.flaw.reason().to_owned(),
+        }
     }
 
     /// The line of the log from the words on: what is before them differs from run to run.
@@ -114,7 +141,7 @@ fn bounce(sender: &mut Party, target: &str) -> Result<Refusal> {
 /// The tests of the refusals: `interop_refusals!(peerage_tests::refusal_tests)`.
 #[macro_export]
 macro_rules! refusal_tests {
-    ($($test:ident: $software:ident $flaw:ident $direction:ident, $logged:literal;)*) => {$(
+    ($($test:ident: $software:ident $flaw:ident $direction:ident, $logged:literal, $bounced:literal;)*) => {$(
         #[test]
         #[ignore = "interop: needs root, a network namespace and Debian's packages; see cargo xtask test"]
         fn $test() {
