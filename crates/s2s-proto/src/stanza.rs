@@ -156,14 +156,12 @@ pub(crate) fn seal(
 /// authorisation, so a sender that was validated for another target is still not valid for this one; `host-unknown` would say
 /// that the target is not served here, which the stream cannot know.
 fn unverified(table: &PairTable, sender: &str) -> StreamError {
-    if table.knows_sender(sender) {
-        StreamError::with_text(
-            StreamCondition::InvalidFrom,
-            "the sender domain was not verified for this target domain",
-        )
+    let text = if table.knows_sender(sender) {
+        "the sender domain was not verified for this target domain"
     } else {
-        StreamCondition::InvalidFrom.into()
-    }
+        "the sender domain was not verified on this stream"
+    };
+    StreamError::with_text(StreamCondition::InvalidFrom, text)
 }
 
 /// The slow path: a copy that leans on no header, scanned again by a framer of its own.

@@ -40,7 +40,7 @@ macro_rules! wire_refusals {
             scripted_no_tls_out: NoTls Out, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>";
             scripted_plaintext_leg_in: PlaintextLeg In, "<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>TLS is required on the authoritative server too</text></stream:error></stream:stream>";
             scripted_unknown_domain_in: UnknownDomain In, "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>the domain in 'to' is not served here</text></stream:error></stream:stream>";
-            scripted_spoofed_from_in: SpoofedFrom In, "<stream:error><invalid-from xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>";
+            scripted_spoofed_from_in: SpoofedFrom In, "<stream:error><invalid-from xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>the sender domain was not verified on this stream</text></stream:error></stream:stream>";
         }
     };
 }

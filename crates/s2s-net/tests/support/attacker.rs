@@ -198,6 +198,9 @@ pub fn stream_error(condition: &str) -> String {
     )
 }
 
+/// What a sender domain that nobody verified on its stream is told.
+pub const UNVERIFIED: &str = "the sender domain was not verified on this stream";
+
 /// The same, with a text.
 pub fn stream_error_saying(condition: &str, text: &str) -> String {
     format!(

@@ -49,7 +49,7 @@ fn a35_a_large_stanza_that_goes_nowhere_comes_back_as_a_small_error_to_who_prove
         scene.admitted += 1;
     }
     attacker.send(&large("x@third.example", "x@down.capulet.example"));
-    assert_eq!(attacker.expect_end(), stream_error("invalid-from"));
+    assert_eq!(attacker.expect_end(), stream_error_saying("invalid-from", UNVERIFIED));
     thirds.set_nonblocking(true).unwrap();
     assert!(thirds.accept().is_err(), "the third party was called");
     scene.honest();

@@ -40,7 +40,7 @@ fn a1_answers_that_nobody_asked_for_prove_nothing_on_a_stream_we_accepted() {
 
     let mut attacker = scene.external("attacker.example");
     attacker.send(&format!("{unasked}{}", from_bob("bank.example", "borrowed")));
-    assert_eq!(attacker.expect_end(), stream_error("invalid-from"));
+    assert_eq!(attacker.expect_end(), stream_error_saying("invalid-from", UNVERIFIED));
 
     // A key is being verified, and the answers about that very id come on the wrong stream.
     let authoritative = listener();
@@ -124,7 +124,7 @@ fn a2_the_answer_for_a_part_of_the_domain_is_no_answer() {
     attacker.send(&own);
     scene.delivered(&own);
     attacker.send(&from_bob("victim.example", "spoofed"));
-    assert_eq!(attacker.expect_end(), stream_error("invalid-from"));
+    assert_eq!(attacker.expect_end(), stream_error_saying("invalid-from", UNVERIFIED));
     scene.honest();
     drop((attacker, leg));
     let counted = scene.end();
@@ -259,7 +259,7 @@ fn a6_a_certificate_answers_for_its_own_domain_and_no_other_key_on_its_stream() 
     let refused = key_refused("victim.example", "auth", "forbidden", None);
     assert_eq!(attacker.expect("</db:result>"), refused);
     attacker.send(&from_bob("victim.example", "spoofed"));
-    assert_eq!(attacker.expect_end(), stream_error("invalid-from"));
+    assert_eq!(attacker.expect_end(), stream_error_saying("invalid-from", UNVERIFIED));
     assert_eq!(scene.plane.lookups("attacker.example"), 0);
     scene.honest();
     drop((attacker, leg));

@@ -63,12 +63,13 @@ fn a23_every_spelling_of_a_sender_is_checked_as_the_domain_it_means() {
     ] {
         let mut attacker = scene.external("xn--bcher-kva.example");
         attacker.send(&message(other, "juliet@capulet.example", "other"));
-        let condition = if other.matches('@').count() > 1 && !other.contains('/') {
-            "improper-addressing"
+        let malformed = other.matches('@').count() > 1 && !other.contains('/');
+        let error = if malformed {
+            stream_error("improper-addressing")
         } else {
-            "invalid-from"
+            stream_error_saying("invalid-from", UNVERIFIED)
         };
-        assert_eq!(attacker.expect_end(), stream_error(condition), "{other}");
+        assert_eq!(attacker.expect_end(), error, "{other}");
     }
     // Proved is a pair: the same sender has proved nothing to another domain of ours.
     peer.send(&message("bob@bücher.example", "nurse@x.capulet.example", "elsewhere"));
@@ -177,7 +178,7 @@ fn a32_nobody_outside_speaks_for_a_domain_of_ours() {
     let answer = attacker.expect("</db:verify>");
     assert!(answer.contains("type='error'") && answer.contains("<not-acceptable "), "{answer}");
     attacker.send(&from_bob("x.capulet.example", "borrowed"));
-    assert_eq!(attacker.expect_end(), stream_error("invalid-from"));
+    assert_eq!(attacker.expect_end(), stream_error_saying("invalid-from", UNVERIFIED));
     assert_eq!(scene.plane.lookups("x.capulet.example"), 0);
     scene.honest();
     drop(attacker);

@@ -151,7 +151,11 @@ fn a13_a_stanza_is_one_in_whatever_namespace_or_prefix_it_is_dressed() {
     for stanza in dressed("a@victim.example") {
         let mut attacker = scene.external("attacker.example");
         attacker.send(&stanza);
-        assert_eq!(attacker.expect_end(), stream_error("invalid-from"), "{stanza}");
+        assert_eq!(
+            attacker.expect_end(),
+            stream_error_saying("invalid-from", UNVERIFIED),
+            "{stanza}"
+        );
         // And by whoever has proved nothing.
         let (mut stranger, _) = scene.stranger("victim.example");
         stranger.send(&stanza);
