@@ -8,6 +8,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use xmpp_addr::{DomainPair, DomainPairRef};
 
+use crate::judge::Demand;
+
 /// How the sender domain of a pair was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
@@ -34,6 +36,25 @@ pub enum Proof {
     Component,
     /// A server of the operator's own, identified by its connection, for a domain that it serves.
     Backend,
+}
+
+impl Proof {
+    /// Whether this is what policy demands. What a certificate proved when it was judged is enough for every demand; whether it
+    /// still proves is asked again with each judgement.
+    pub(crate) fn meets(self, demand: Demand) -> bool {
+        match self {
+            Self::Asserted => demand == Demand::Assertion,
+            Self::Dialback { stream_tls: true, leg_tls: true } => demand < Demand::Certificate,
+            Self::Dialback { .. } => demand < Demand::DialbackOverTls,
+            // A component is not judged.
+            Self::External | Self::CertificateDialback | Self::Component => true,
+            Self::Reached { certificate_proves } => {
+                demand < Demand::Certificate || certificate_proves
+            }
+            // Where the caller still says so, the judgement proves the pair anew; where it does not, nothing is left.
+            Self::Backend => false,
+        }
+    }
 }
 
 /// Proof that a pair may send on one stream. Cheap to clone; it cannot be made outside this module.

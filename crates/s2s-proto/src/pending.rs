@@ -46,6 +46,12 @@ impl<T> Pending<T> {
         self.entries.iter().any(|entry| entry.asked == *asked)
     }
 
+    /// What is remembered of a request that is open.
+    pub(crate) fn find_mut(&mut self, asked: &Asked) -> Option<&mut T> {
+        let entry = self.entries.iter_mut().find(|entry| entry.asked == *asked)?;
+        Some(&mut entry.more)
+    }
+
     pub(crate) fn any(&self, is_wanted: impl Fn(&Asked) -> bool) -> bool {
         self.entries.iter().any(|entry| is_wanted(&entry.asked))
     }

@@ -458,6 +458,58 @@ fn a_pair_that_is_refused_may_no_longer_send_by_an_older_proof() {
 }
 
 #[test]
+fn a_raised_demand_ends_an_older_weaker_proof() {
+    let (judgement, judge) = changing(Judgement::demands(Demand::Assertion));
+    let mut peer = plain(judge);
+    assert!(peer.is_open(), "the name was taken");
+    *judgement.borrow_mut() = Judgement::demands(Demand::Dialback);
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    assert!(!peer.is_open(), "it has to be proved first");
+    let failed = VerifyOutcome::Failed(DialbackCondition::RemoteServerTimeout);
+    peer.verified("capulet.example", "montague.example", failed);
+    assert!(!peer.is_open());
+
+    let (judgement, judge) = changing(Judgement::demands(Demand::Dialback));
+    let mut peer = tls(judge);
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    peer.verified("capulet.example", "montague.example", VerifyOutcome::Valid { leg_tls: false });
+    assert!(peer.is_open());
+    *judgement.borrow_mut() = Judgement::demands(Demand::DialbackOverTls);
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    assert!(!peer.is_open(), "the leg that proved it was in the clear");
+    peer.verified("capulet.example", "montague.example", VALID);
+    assert!(peer.is_open());
+}
+
+#[test]
+fn a_key_under_way_when_its_pair_is_refused_counts_no_more() {
+    for refusal in [
+        Judgement::demands(Demand::Certificate),
+        Judgement::demands(Demand::DialbackOverTls),
+        Judgement::refuses(Refusal::Policy("closed".into())),
+    ] {
+        let (judgement, judge) = changing(Judgement::demands(Demand::Dialback));
+        let mut peer = plain(judge);
+        peer.recv(&result("capulet.example", "montague.example", "k"));
+        *judgement.borrow_mut() = refusal;
+        peer.recv(&result("capulet.example", "montague.example", "k"));
+        peer.verified("capulet.example", "montague.example", VALID);
+        assert!(!peer.is_open() && peer.verified_pairs().is_empty());
+    }
+}
+
+#[test]
+fn a_key_under_way_is_held_against_the_latest_demand() {
+    let (judgement, judge) = changing(Judgement::demands(Demand::Dialback));
+    let mut peer = tls(judge);
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    *judgement.borrow_mut() = Judgement::demands(Demand::DialbackOverTls);
+    peer.recv(&result("capulet.example", "montague.example", "k"));
+    peer.verified("capulet.example", "montague.example", VerifyOutcome::Valid { leg_tls: false });
+    assert!(!peer.is_open() && peer.verified_pairs().is_empty());
+}
+
+#[test]
 fn a_stream_that_lost_its_only_pair_has_a_deadline_again() {
     let mut peer = plain(demands(Demand::Dialback));
     peer.recv(&result("capulet.example", "montague.example", "k"));

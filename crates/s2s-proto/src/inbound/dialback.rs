@@ -119,12 +119,12 @@ impl Open {
         let demand = match judgement.demand {
             Ok(demand) => demand,
             Err(refusal) => {
-                self.withdraw(wiring, now, &pair);
+                self.forbid(wiring, now, &pair);
                 return self.refuse_by_judgement(wiring, &pair, refusal);
             }
         };
         if demand == Demand::Certificate {
-            self.withdraw(wiring, now, &pair);
+            self.forbid(wiring, now, &pair);
             let reason = match judgement.certificate {
                 CertificateAnswer::Fails(text) => text,
                 CertificateAnswer::NoneShown | CertificateAnswer::Proves => {
@@ -140,13 +140,18 @@ impl Open {
         }
         // RFC 6120 §5.3.1 and XEP-0220 §2.5: TLS is mandatory and was not negotiated.
         if demand == Demand::DialbackOverTls && !self.channel.is_tls() {
-            self.withdraw(wiring, now, &pair);
+            self.forbid(wiring, now, &pair);
             return self.refuse(
                 wiring,
                 &pair,
                 DialbackCondition::PolicyViolation,
                 RefusedBecause::TlsRequired,
             );
+        }
+        // An older proof that is too weak now is none while the key is being verified, nor when it cannot be.
+        let known = self.pairs.find(&pair.as_pair_ref()).map(VerifiedPair::proof);
+        if known.is_some_and(|proof| !proof.meets(demand)) {
+            self.withdraw(wiring, now, &pair);
         }
         self.ask(wiring, now, pair, key, demand)
     }
@@ -185,6 +190,15 @@ impl Open {
         }
     }
 
+    /// The same, and a key of the pair that is being verified under an older judgement counts no more.
+    fn forbid(&mut self, wiring: &mut Wiring, now: Millis, pair: &DomainPair) {
+        self.withdraw(wiring, now, pair);
+        if self.keys.take(&Asked::Result(pair.clone())).is_some() {
+            wiring.out.deadlines.set(Phase::Dialback, self.keys.next_deadline());
+            self.abandoned.push(pair.clone());
+        }
+    }
+
     /// XEP-0220 §2.1.2: has the key verified by the authoritative server, never on this stream.
     fn ask(
         &mut self,
@@ -195,8 +209,9 @@ impl Open {
         demand: Demand,
     ) -> Result<(), Stop> {
         let asked = Asked::Result(pair.clone());
-        if self.keys.contains(&asked) {
-            // The answer that is due will answer this one too.
+        if let Some(under_way) = self.keys.find_mut(&asked) {
+            // The answer that is due will answer this one too, held against what is demanded now.
+            under_way.demand = demand;
             return Ok(());
         }
         if key.is_empty() {
