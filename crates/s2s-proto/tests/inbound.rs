@@ -493,6 +493,16 @@ fn phases_have_deadlines_and_a_verified_stream_has_none() {
 }
 
 #[test]
+fn our_close_tag_is_our_last_word() {
+    let mut peer = external();
+    peer.give(Input::Shutdown);
+    peer.expect("</stream:stream>");
+    peer.recv("<!-- no -->");
+    peer.expect("");
+    assert!(matches!(peer.closed, Some(CloseReason::Failed(_))));
+}
+
+#[test]
 fn ends_are_polite_on_both_sides() {
     let mut peer = external();
     peer.recv("</stream:stream>");

@@ -288,8 +288,9 @@ impl State {
                 Self::Closed => Ok(Self::Closed),
             },
         };
-        // A header may have been sent in this very step.
-        result.map_err(|stop| (if wiring.out.header_sent { Said::Header } else { said }, stop))
+        // A header may have been sent in this very step; a close tag that was sent stays the last word.
+        let opened = said == Said::Nothing && wiring.out.header_sent;
+        result.map_err(|stop| (if opened { Said::Header } else { said }, stop))
     }
 
     fn said(&self) -> Said {
