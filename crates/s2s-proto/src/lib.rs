@@ -13,8 +13,8 @@
 //! then mutate again. Time and randomness are arguments. Network input never panics. After [`Output::Close`] every call is
 //! ignored. Negotiation may allocate; `admit` is the data plane and does not, for a stanza spelled as servers spell it.
 //!
-//! Tests: beside the code (vectors, parsers); `tests/` holds the dialogues, the three-party pairs over a virtual clock, and the
-//! law that no pair is verified without its proof.
+//! Tests: beside the code (vectors, parsers); `tests/` holds the dialogues, the three-party pairs over a virtual clock, and in
+//! `tests/identity` the fuzzer of the law that no pair is verified without its proof.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

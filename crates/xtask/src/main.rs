@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask matrix`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask matrix`, `cargo xtask fuzz`.
 
 mod demo;
+mod fuzz;
 mod suite;
 
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ enum Command {
     Test(suite::TestArgs),
     /// Run every interop test and write tests/MATRIX.md from what they saw.
     Matrix,
+    /// Play a fuzzer for as long as you like, over all cores, and write down what it did.
+    Fuzz(fuzz::FuzzArgs),
 }
 
 fn main() -> ExitCode {
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => suite::run(&args),
         Command::Matrix => suite::write_matrix(),
+        Command::Fuzz(args) => fuzz::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
