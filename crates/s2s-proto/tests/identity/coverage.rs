@@ -101,6 +101,7 @@ points! {
     AuthorizedExternal "authorised: EXTERNAL";
     AuthorizedDialback "authorised: dialback";
     AuthorizedAsserted "authorised: asserted";
+    AuthorizedAssertedBidi "authorised: asserted, both directions agreed";
     AuthorizedSecond "authorised: a further pair";
     FailedHostUnknown "outbound failure: host unknown";
     FailedTlsNotOffered "outbound failure: TLS not offered";

@@ -367,8 +367,12 @@ fn outbound_step(random: &mut Mind, model: &outbound::Model) -> Step {
         },
         Phase::Header => outbound_header(random),
         Phase::Features => {
-            let offer = random
-                .pick(&[0, 1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 9, 9, 10, 10, 10, 11, 12]);
+            let offer = if model.declares_no_dialback() {
+                random.pick(&[2, 5, 11, 11, 11, 10])
+            } else {
+                random
+                    .pick(&[0, 1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 9, 9, 10, 10, 10, 11, 12])
+            };
             match random.below(24) {
                 0 => Step::new(Op::StreamError, &[0, random.below(5) as u8]),
                 _ => Step::new(Op::Features, &[form(random), offer]),
@@ -380,10 +384,10 @@ fn outbound_step(random: &mut Mind, model: &outbound::Model) -> Step {
             _ => Step::new(Op::Proceed, &[form(random)]),
         },
         Phase::Sasl => match random.below(16) {
-            0..=2 => Step::new(Op::SaslFailure, &[form(random)]),
-            3 => Step::new(Op::Challenge, &[form(random)]),
-            4 => Step::new(Op::Eof, &[]),
-            5 | 6 => answer_check(random, model),
+            0..=4 => Step::new(Op::SaslFailure, &[form(random)]),
+            5 => Step::new(Op::Challenge, &[form(random)]),
+            6 => Step::new(Op::Eof, &[]),
+            7 => answer_check(random, model),
             _ => Step::new(Op::Success, &[form(random)]),
         },
         _ if model.reverse.agreed && random.chance(1, 3) => reverse_step(random, model),
@@ -404,6 +408,10 @@ fn outbound_header(random: &mut Mind) -> Step {
     let mut from = spell(random, OWN.1);
     let mut id = random.below(3) as u8;
     let (mut kind, mut version) = (random.pick(&[0, 0, 0, 0, 1, 2]), 0);
+    if random.demand == 0 && random.chance(1, 2) {
+        // Who takes names for what they are meets servers that do no dialback.
+        kind = 2;
+    }
     match random.below(24) {
         0..=2 if !random.strays() => {}
         0 => from = random.below(SPELLINGS.len()) as u8,

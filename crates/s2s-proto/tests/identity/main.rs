@@ -30,7 +30,7 @@ use run::{Campaign, loud_panics, report};
 
 /// The smoke run: the same cases everywhere, a few seconds in a debug build.
 const SMOKE_SEED: u64 = 0x5EED_0001;
-const SMOKE_CASES: u64 = 12_000;
+const SMOKE_CASES: u64 = 16_000;
 /// Each place is reached at least so often in the smoke run.
 const SMOKE_LEAST: u64 = 3;
 

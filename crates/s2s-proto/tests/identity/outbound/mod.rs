@@ -145,6 +145,11 @@ impl Model {
         matches!(self.phase, Phase::Ready | Phase::Closing) && !self.reverse.verified.is_empty()
     }
 
+    /// Over TLS, a header that declares no dialback: EXTERNAL or nothing is to come.
+    pub fn declares_no_dialback(&self) -> bool {
+        self.tls && !self.offers_dialback
+    }
+
     /// The judgement of the last step, if it was one.
     pub fn last_judged(&self) -> Option<&Result<Demand, Refusal>> {
         self.was_judged.as_ref()

@@ -1,5 +1,7 @@
 //! What a step has reached.
 
+use s2s_proto::HowAuthorized;
+
 use super::*;
 
 pub(super) fn cover_inbound(
@@ -63,6 +65,9 @@ pub(super) fn cover_outbound(cover: &mut Coverage, model: &outbound::Model, obse
     }
     for event in &observed.events {
         match event {
+            Event::PairAuthorized { how: HowAuthorized::Asserted, .. } if model.reverse.agreed => {
+                cover.hit(Point::AuthorizedAssertedBidi);
+            }
             Event::PairAuthorized { pair, .. } if names(pair) != Ok(OWN) => {
                 cover.hit(Point::AuthorizedSecond);
             }
