@@ -164,9 +164,8 @@ impl Shard {
         direction: Direction,
     ) {
         self.unwatch(state);
-        if !state.inside.iter().any(|(known, way)| *way == direction && *known == pair) {
+        if state.inside.insert((pair, direction)) {
             self.gauges.borrow_mut().backend_pairs += 1;
-            state.inside.push((pair, direction));
         }
     }
 }

@@ -49,7 +49,7 @@ impl Shard {
                     }
                     Followup::Settle(link) => {
                         self.settle(now, &link, &mut link.state.borrow_mut(), &mut actions);
-                        self.after_step(&link, now);
+                        self.after_step(&link);
                     }
                     Followup::Unresolvable(remote) => {
                         let failure = Err(s2s_route::DnsFailure::Temporary);

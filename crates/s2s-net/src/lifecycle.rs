@@ -36,14 +36,14 @@ impl Shard {
     /// A connection was accepted.
     pub(crate) fn accepted(self: &Rc<Self>, socket: Socket, kind: ListenerKind) {
         let now = self.now();
-        if self.is_draining() || !self.make_room(now) {
-            self.count(|counters| counters.refused_for_room += 1);
-            return socket.shutdown();
-        }
         let Ok(peer) = socket.peer_address() else {
             return debug!("connection lost at once");
         };
         if kind == ListenerKind::Backend && !self.admits_backend(peer) {
+            return socket.shutdown();
+        }
+        if self.is_draining() || !self.make_room(now) {
+            self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }
         let live = self.live();
@@ -209,11 +209,11 @@ impl Shard {
         self.settle(now, link, &mut link.state.borrow_mut(), &mut actions);
         tasks::spawn_reader(self, link);
         self.perform(now, actions);
-        self.after_step(link, now);
+        self.after_step(link);
     }
 
     /// After every step of a link: write what there is to write, arm its timer.
-    pub(crate) fn after_step(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
+    pub(crate) fn after_step(self: &Rc<Self>, link: &Rc<Link>) {
         let state = &mut *link.state.borrow_mut();
         if state.gone {
             return;
@@ -224,10 +224,10 @@ impl Shard {
             state.writing = true;
             tasks::spawn_writer(self, link);
         }
-        self.arm(link, state, now);
+        self.arm(link, state);
     }
 
-    fn arm(&self, link: &Link, state: &mut LinkState, now: Millis) {
+    fn arm(&self, link: &Link, state: &mut LinkState) {
         let timeouts = &self.live.borrow().settings.timeouts;
         let mut due = state.deadline.unwrap_or(Millis(u64::MAX));
         if !matches!(state.stream, Stream::Component { .. }) {
@@ -238,7 +238,7 @@ impl Shard {
             due = due.min(since.after(STALL_MS));
         }
         due = state.linger_until.into_iter().chain(state.tls_until).fold(due, Millis::min);
-        if due.0 < u64::MAX && state.armed.is_none_or(|armed| due < armed || armed <= now) {
+        if due.0 < u64::MAX && state.armed.is_none_or(|armed| due < armed) {
             state.armed = Some(due);
             self.wheel.borrow_mut().arm(link.id, due);
         }
@@ -280,13 +280,15 @@ impl Shard {
             self.tell(&link, now, |stream| stream.handle(now, Input::Timeout));
         } else if silent && !idle && link.state.borrow().is_heard() {
             // The peer talks on this link and hears nothing of us: white space is traffic (RFC 6120 §4.6.1).
-            link.state.borrow_mut().transmit(Bytes::from_static(b" "));
+            let state = &mut *link.state.borrow_mut();
+            state.last_written = now;
+            state.transmit(Bytes::from_static(b" "));
         } else if idle || silent {
             // Closed by us, in good order, before the peer does so while a stanza of ours is under way.
             self.count(|counters| counters.closed_idle += 1);
             self.close_politely(&link, now);
         }
-        self.after_step(&link, now);
+        self.after_step(&link);
     }
 
     /// Ends a link by our own decision.
@@ -313,7 +315,7 @@ impl Shard {
             }
         }
         self.report_end(link, now);
-        self.after_step(link, now);
+        self.after_step(link);
     }
 
     /// The link is over: removes it.

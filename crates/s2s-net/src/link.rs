@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use hashbrown::HashSet;
 use s2s_proto::{
     AdvertisedLimits, CloseReason, ComponentStream, InboundStream, Input, Millis, OutboundFailure,
     OutboundStream, Output, StreamError, VerifyOutcome,
@@ -93,8 +94,8 @@ pub(crate) struct LinkState {
     pub(crate) armed: Option<Millis>,
     /// The last read or write.
     pub(crate) last_used: Millis,
-    /// The last read, if any.
-    pub(crate) last_read: Option<Millis>,
+    /// When the peer last said something; white space is not: two routers would keep a link open for ever by it.
+    pub(crate) last_heard: Option<Millis>,
     /// The last write, or the birth of the link.
     pub(crate) last_written: Millis,
     /// What the peer announced to take (XEP-0478).
@@ -105,7 +106,7 @@ pub(crate) struct LinkState {
     /// The rungs of the proved pairs, for the gauges.
     pub(crate) rungs: Vec<(DomainPair, Direction, Rung)>,
     /// The proved pairs of a link with a backend.
-    pub(crate) inside: Vec<(DomainPair, Direction)>,
+    pub(crate) inside: HashSet<(DomainPair, Direction)>,
     /// The link was closed by our own decision (idle, room, drain), so its end is benign.
     pub(crate) closed_by_us: bool,
     /// All was flushed and our side is shut; the peer's last bytes are read until then.
@@ -265,13 +266,13 @@ impl LinkState {
             deadline: None,
             armed: None,
             last_used: now,
-            last_read: None,
+            last_heard: None,
             last_written: now,
             peer_limits: AdvertisedLimits::default(),
             opened: Instant::now(),
             tls_since: None,
             rungs: Vec::new(),
-            inside: Vec::new(),
+            inside: HashSet::new(),
             closed_by_us: false,
             linger_until: None,
             reported: false,
@@ -346,7 +347,8 @@ impl LinkState {
     /// When something must be done lest the peer takes the link for idle: its count begins with our last byte (XEP-0478
     /// §3.1), and a quarter of its time is left for ours to arrive.
     pub(crate) fn peer_idle_at(&self) -> Option<Millis> {
-        if self.has_said_goodbye() || !self.has_proved_a_pair() {
+        // What is being written is on its way, or the peer does not read and white space would only wait behind it.
+        if self.has_said_goodbye() || !self.has_proved_a_pair() || self.writing {
             return None;
         }
         let seconds = self.peer_limits.idle_seconds?;
@@ -355,7 +357,7 @@ impl LinkState {
 
     /// The peer said something after our last word.
     pub(crate) fn is_heard(&self) -> bool {
-        self.last_read.is_some_and(|read| read >= self.last_written)
+        self.last_heard.is_some_and(|heard| heard >= self.last_written)
     }
 
     /// Nothing waits, nothing is being written, and no element is under way (one that stands still

@@ -29,7 +29,7 @@ impl Shard {
         let mut actions = Vec::new();
         {
             let state = &mut *link.state.borrow_mut();
-            (state.last_used, state.last_read) = (now, Some(now));
+            state.last_used = now;
             self.count(|counters| counters.bytes_read += fresh as u64);
             // After our last word the rest is read only to let it arrive.
             if state.closing.is_some() || state.gone {
@@ -43,7 +43,7 @@ impl Shard {
             }
         }
         self.perform(now, actions);
-        self.after_step(link, now);
+        self.after_step(link);
     }
 
     /// The peer closed, or the connection broke.
@@ -80,7 +80,7 @@ impl Shard {
             self.pump(now, link, state, &mut actions);
         }
         self.perform(now, actions);
-        self.after_step(link, now);
+        self.after_step(link);
     }
 
     /// Decrypts, or hands clear text to the framer.
@@ -191,7 +191,11 @@ impl Shard {
         actions: &mut Vec<Action>,
     ) {
         while state.closing.is_none() && state.steer_to.is_none() && !state.stream.is_blocked() {
-            match state.framer.next() {
+            let next = state.framer.next();
+            if matches!(next, Ok(Some(_))) {
+                state.last_heard = Some(now);
+            }
+            match next {
                 Ok(None) => return,
                 Ok(Some(Item::Element(frame)))
                     if state.stream.admits() && frame.kind() != Kind::Other =>

@@ -35,7 +35,7 @@ pub(crate) struct LaneKey {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Share {
-    Number(u64),
+    Number { number: u64, of: u64 },
     Sender(Domain),
 }
 
@@ -43,7 +43,8 @@ impl LaneKey {
     pub(crate) fn of(backend: BackendRoute, pair: &DomainPair) -> LaneKey {
         let share = match backend.sharing {
             Sharing::Links(links) => {
-                Share::Number(domain_hash(pair.sender()) % u64::from(links.max(1)))
+                let of = u64::from(links.max(1));
+                Share::Number { number: domain_hash(pair.sender()) % of, of }
             }
             Sharing::None => Share::Sender(pair.sender().clone()),
         };
@@ -53,9 +54,10 @@ impl LaneKey {
     /// Whether parcels for this backend still take lanes of this kind.
     pub(crate) fn suits(&self, backend: BackendRoute) -> bool {
         let shares = match (&self.share, backend.sharing) {
-            (Share::Number(number), Sharing::Links(links)) => *number < u64::from(links.max(1)),
+            // With another number of lanes a pair has another lane: what waits must move with it.
+            (Share::Number { of, .. }, Sharing::Links(links)) => *of == u64::from(links.max(1)),
             (Share::Sender(_), Sharing::None) => true,
-            (Share::Number(_), Sharing::None) | (Share::Sender(_), Sharing::Links(_)) => false,
+            (Share::Number { .. }, Sharing::None) | (Share::Sender(_), Sharing::Links(_)) => false,
         };
         self.address == backend.address && shares
     }
@@ -83,6 +85,9 @@ pub(crate) struct Lane {
     pub(crate) unasked: VecDeque<DomainPair>,
     /// How many of `waiting` were.
     pub(crate) asked: usize,
+    /// The last link ended with an error: one pair at a time is asked until one is authorised, so that a pair over which the
+    /// backend ends streams is found.
+    pub(crate) cautious: bool,
     sweep: Option<Millis>,
     wake: Option<Millis>,
 }
@@ -137,7 +142,8 @@ impl LaneState {
 impl Lane {
     /// The next pair to ask about, as far as the bound allows; it counts as asked then.
     pub(crate) fn next_unasked(&mut self) -> Option<DomainPair> {
-        while self.asked < ASKED_MAX {
+        let most = if self.cautious { 1 } else { ASKED_MAX };
+        while self.asked < most {
             let pair = self.unasked.pop_front()?;
             if let Some(petition) = self.waiting.get_mut(&pair)
                 && !petition.asked
@@ -157,6 +163,13 @@ impl Lane {
             self.waiting.get(*pair).is_some_and(|petition| !petition.queue.is_empty())
         };
         self.unasked.iter().find(waits)
+    }
+
+    /// The only pair that the peer was asked about, when it was asked alone.
+    pub(crate) fn suspect(&self) -> Option<DomainPair> {
+        let mut asked = self.waiting.iter().filter(|(_, petition)| petition.asked);
+        let (pair, _) = asked.next().filter(|_| self.cautious)?;
+        asked.next().is_none().then(|| pair.clone())
     }
 
     /// Takes a pair that was answered, or whose parcels are all gone.
@@ -188,6 +201,10 @@ impl Lane {
         total: &mut Total,
     ) -> Option<Waiting> {
         if let Some(petition) = self.waiting.get_mut(waiting.parcel.pair()) {
+            if petition.queue.is_empty() && !petition.asked {
+                // Emptied meanwhile, and passed over by who asks.
+                self.unasked.push_back(waiting.parcel.pair().clone());
+            }
             return petition.queue.push(waiting, limits, total);
         }
         let pair = waiting.parcel.pair().clone();
@@ -298,6 +315,7 @@ impl Lanes {
             waiting: BTreeMap::new(),
             unasked: VecDeque::new(),
             asked: 0,
+            cautious: false,
             sweep: None,
             wake: None,
         });

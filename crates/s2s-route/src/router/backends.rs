@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use s2s_proto::{Millis, OutboundFailure};
+use s2s_proto::{Millis, OutboundFailure, Phase};
 use xmpp_addr::DomainPair;
 
 use super::{Router, Stage};
 use crate::action::{Action, LinkEnd, OutboundEvent};
-use crate::bounce::{Undeliverable, is_target_specific};
+use crate::bounce::Undeliverable;
 use crate::config::BackendRoute;
 use crate::ids::{LaneId, LinkId};
 use crate::lane::{LaneKey, LaneState};
@@ -117,6 +117,7 @@ impl Router {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         let LaneState::Open { link, .. } = lane.state else { return };
         lane.authorized.insert(pair.clone());
+        lane.cautious = false;
         let petition = lane.settled(pair);
         self.counters.established += 1;
         if let Some(mut petition) = petition {
@@ -137,7 +138,7 @@ impl Router {
         out: &mut Vec<Action>,
     ) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
-        if is_target_specific(failure) {
+        if is_about_the_link(failure) {
             // The stream is ending; the pair is asked again on the next one.
             return;
         }
@@ -168,6 +169,14 @@ impl Router {
         let closed_by_us =
             matches!(lane.state, LaneState::Closing { .. }) || matches!(end, LinkEnd::ClosedByUs);
         let worked = !lane.authorized.is_empty();
+        let suspect = match end {
+            LinkEnd::Failed(OutboundFailure::PeerError(_) | OutboundFailure::Protocol(_)) => {
+                let suspect = lane.suspect();
+                lane.cautious = true;
+                suspect
+            }
+            _ => None,
+        };
         lane.ask_anew();
         lane.state = LaneState::Idle;
         if lasted && worked {
@@ -177,15 +186,31 @@ impl Router {
             self.rest_lane(now, at);
         }
         if let LinkEnd::Failed(failure) = end
-            && !is_target_specific(failure)
+            && let Some(cause) = decides_for_the_lane(failure)
         {
-            return self.lane_decided(now, at, Undeliverable::from_outbound(failure), unsent, out);
+            return self.lane_decided(now, at, cause, unsent, out);
+        }
+        if let Some(pair) = suspect {
+            self.refuse_suspect(now, at, &pair, out);
         }
         if !self.lane_is_wanted(at) || self.stage == Stage::Draining {
             self.disband(now, at, unsent, out);
         } else {
             self.wait_in_front(now, at, unsent, out);
             self.advance_lane(now, at, out);
+        }
+    }
+
+    /// The backend ended the stream over this pair, which was the only one it was asked about.
+    fn refuse_suspect(&mut self, now: Millis, at: usize, pair: &DomainPair, out: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        let mut petition = lane.settled(pair).unwrap_or_default();
+        let refused = petition.queue.take(&mut self.total);
+        let until = now.after(self.config.timeouts.refusal_ms);
+        self.backend_refusals.insert(pair.clone(), Undeliverable::StreamFailed, until);
+        self.lanes.settle(now, at);
+        for waiting in refused {
+            self.refuse(now, &waiting.parcel, Undeliverable::StreamFailed, out);
         }
     }
 
@@ -291,7 +316,12 @@ impl Router {
     pub(super) fn review_lanes(&mut self, now: Millis, out: &mut Vec<Action>) {
         self.backend_refusals.clear();
         for at in self.lanes.places() {
-            if !self.lane_is_wanted(at) {
+            if self.lane_is_wanted(at) {
+                // Its link was made under the old settings (TLS, certificates, the secret of the keys); the next one is made
+                // under the new ones. What comes meanwhile waits.
+                self.close_lane(at, out);
+                self.lanes.settle(now, at);
+            } else {
                 self.disband(now, at, Vec::new(), out);
             }
         }
@@ -330,5 +360,33 @@ impl Router {
         let least = self.config.backend_backoff.first_ms;
         let kept = self.random.between(least, 2 * least);
         self.backend_refusals.insert(pair.clone(), cause, now.after(kept));
+    }
+}
+
+/// Whether this failure of a pair only says that its stream is ending. All else is about the pair, also that no answer came: the
+/// stream may go on for the others.
+fn is_about_the_link(failure: &OutboundFailure) -> bool {
+    match failure {
+        OutboundFailure::TimedOut(phase) => *phase != Phase::Dialback,
+        OutboundFailure::TlsFailed
+        | OutboundFailure::PeerError(_)
+        | OutboundFailure::Protocol(_)
+        | OutboundFailure::ConnectionLost => true,
+        OutboundFailure::HostUnknown
+        | OutboundFailure::TlsNotOffered
+        | OutboundFailure::NotTrusted
+        | OutboundFailure::Unauthenticated
+        | OutboundFailure::DialbackInvalid
+        | OutboundFailure::DialbackError(_) => false,
+    }
+}
+
+/// Why the end of a link means that no pair of its lane can be served: the target is unknown there, or the channel is not what is
+/// demanded. What the backend holds against one remote domain is nobody else's fault.
+fn decides_for_the_lane(failure: &OutboundFailure) -> Option<Undeliverable> {
+    let cause = Undeliverable::from_outbound(failure);
+    match failure {
+        OutboundFailure::TlsNotOffered | OutboundFailure::NotTrusted => Some(cause),
+        _ => (cause == Undeliverable::HostUnknown).then_some(cause),
     }
 }

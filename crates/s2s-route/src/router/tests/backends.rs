@@ -243,3 +243,84 @@ fn an_error_for_a_backends_user_takes_the_lane_of_the_remote_domain() {
         ["send 2: remote-server-not-found cancel 1"]
     );
 }
+
+fn peer_error(condition: s2s_proto::StreamCondition) -> OutboundFailure {
+    OutboundFailure::PeerError(s2s_proto::ReceivedError { condition, text: None })
+}
+
+/// The stream goes on for the others, so the pair must not wait for an answer that never comes.
+#[test]
+fn a_key_that_is_never_answered_costs_its_own_pair_only() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.hears("verona.example", "2");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "verona.example");
+    let late = OutboundFailure::TimedOut(s2s_proto::Phase::Dialback);
+    shard.refuses(OUT, "montague.example", late);
+    assert_eq!(shard.router.counters().bounced, 1);
+    shard.pass(1_000);
+    assert_eq!(shard.hears("montague.example", "3"), ["authorize on 2"]);
+}
+
+/// A stanza or a name of one remote domain made the backend end the stream of all.
+#[test]
+fn a_stream_error_of_the_backend_bounces_nothing_that_may_still_wait() {
+    for condition in [
+        s2s_proto::StreamCondition::PolicyViolation,
+        s2s_proto::StreamCondition::NotAuthorized,
+        s2s_proto::StreamCondition::InvalidFrom,
+    ] {
+        let mut shard = shared();
+        shard.hears("montague.example", "1");
+        shard.hears("verona.example", "2");
+        shard.backend_connected(OUT);
+        shard.accepts(OUT, "montague.example");
+        shard.refuses(OUT, "verona.example", peer_error(condition));
+        let end = LinkEnd::Failed(peer_error(condition));
+        shard.loses(OUT, &end, "montague.example", &["3"]);
+        assert_eq!(shard.router.counters().bounced, 0);
+        shard.pass(1_000);
+        assert_eq!(shard.backend_connected(OUT2), ["authorize on 3"], "one at a time now");
+        assert_eq!(shard.accepts(OUT2, "verona.example"), ["send 3: message 2", "authorize on 3"]);
+        assert_eq!(shard.accepts(OUT2, "montague.example"), ["send 3: message 3"]);
+    }
+}
+
+#[test]
+fn a_pair_over_which_the_backend_ends_every_stream_is_found_and_left_alone() {
+    let mut shard = shared();
+    shard.hears("a.example", "1");
+    shard.hears("b.example", "2");
+    shard.backend_connected(OUT);
+    let end = LinkEnd::Failed(peer_error(s2s_proto::StreamCondition::ImproperAddressing));
+    shard.closed(OUT, &end, &[]);
+    shard.pass(2_000);
+    assert_eq!(shard.backend_connected(OUT2), ["authorize on 3"]);
+    shard.closed(OUT2, &end, &[]);
+    assert_eq!(shard.router.counters().bounced, 1, "a.example was asked alone");
+    shard.pass(3_000);
+    assert_eq!(shard.backend_connected(OUT), ["authorize on 2"]);
+    assert_eq!(shard.accepts(OUT, "b.example"), ["send 2: message 2"]);
+    shard.hears("a.example", "3");
+    assert_eq!(shard.router.counters().bounced, 2, "half a minute of rest");
+}
+
+/// The link was made under the old settings: TLS, certificates, the secret of its keys.
+#[test]
+fn a_reload_opens_the_links_to_backends_anew_and_loses_nothing() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    let same = Arc::new(served_by("10.0.0.5:5269", Sharing::Links(1)));
+    shard.router.set_config(shard.now, &same, &mut shard.out);
+    assert_eq!(shard.said(), ["close 2"]);
+    assert!(shard.hears("montague.example", "3").is_empty());
+    assert_eq!(
+        shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["2"]),
+        ["connect backend for montague.example -> capulet.example"]
+    );
+    shard.backend_connected(OUT2);
+    assert_eq!(shard.accepts(OUT2, "montague.example"), ["send 3: message 2", "send 3: message 3"]);
+}
