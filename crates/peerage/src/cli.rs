@@ -43,8 +43,8 @@ Examples:
 
 Signals (run):
   SIGTERM, SIGINT  drain: close streams, bounce what is queued; a second one exits at once
-  SIGHUP           read configuration and certificates again; no stream is dropped, and on
-                   an error the old ones stay
+  SIGHUP           read configuration and certificates again; streams that the new ones still
+                   allow go on, and on an error the old ones stay
 
 Exit codes:
   0    ended as asked, or the configuration is valid

@@ -82,6 +82,11 @@ const NET: &[Counted<NetCounters>] = &[
         "Connections refused because limits.links was reached",
         |c| c.refused_for_room,
     ),
+    Counted(
+        "closed_by_reload_links",
+        "Links closed because a reload does not allow them any more",
+        |c| c.closed_by_review,
+    ),
     Counted("closed_stalled_links", "Links closed because the peer did not read", |c| {
         c.closed_stalled
     }),

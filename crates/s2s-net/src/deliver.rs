@@ -198,7 +198,11 @@ impl Shard {
             Mail::Resolved { remote, result } => {
                 self.router.borrow_mut().resolved(now, &remote, result, &mut actions);
             }
-            Mail::Reload(settings) => self.reload(now, settings, &mut actions),
+            Mail::Reload(settings) => {
+                self.reload(now, settings, &mut actions);
+                self.perform(now, actions);
+                return self.review_links(now);
+            }
             Mail::Drain => return self.drain(now),
         }
         self.perform(now, actions);

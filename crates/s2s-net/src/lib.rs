@@ -30,6 +30,7 @@ mod mailbox;
 mod negotiate;
 mod plane;
 mod report;
+mod review;
 mod room;
 mod settings;
 mod shard;

@@ -56,7 +56,7 @@ impl Shard {
         let stream = match kind {
             ListenerKind::Component => Stream::Component {
                 stream: Box::new(ComponentStream::new(live.component.clone(), self.seed())),
-                attached: false,
+                entry: None,
                 settings: Arc::clone(&live.settings),
             },
             ListenerKind::S2s | ListenerKind::Backend => self.inbound_stream(side, TlsState::Plain),
@@ -334,8 +334,8 @@ impl Shard {
             gauges.backend_pairs -= state.inside.len() as u64;
             state.inside.clear();
             match &state.stream {
-                Stream::Component { attached, .. } => {
-                    gauges.components -= u64::from(*attached);
+                Stream::Component { entry, .. } => {
+                    gauges.components -= u64::from(entry.is_some());
                     // If another component is behind too, its next parcel says so again.
                     self.set_pressed(false);
                 }
@@ -357,7 +357,7 @@ impl Shard {
                 return;
             }
             let unsent = state.take_unsent();
-            if let Stream::Component { attached: true, .. } = state.stream {
+            if let Stream::Component { entry: Some(_), .. } = state.stream {
                 self.broadcast(|| Mail::Detach(link.id));
             }
             self.router.borrow_mut().link_closed(

@@ -21,7 +21,7 @@ use xmpp_addr::{Domain, DomainPair};
 use xmpp_frame::{Content, Frame, Framer, Limits};
 
 use crate::report::Direction;
-use crate::settings::Settings;
+use crate::settings::{HostedDomain, Settings};
 use crate::sys::Socket;
 use crate::tls::{TlsEngine, TlsPeerFacts};
 
@@ -135,7 +135,8 @@ pub(crate) enum Stream {
     },
     Component {
         stream: Box<ComponentStream>,
-        attached: bool,
+        /// What it serves since its handshake.
+        entry: Option<Box<HostedDomain>>,
         /// Those the stream began with: its events speak of their entries.
         settings: Arc<Settings>,
     },

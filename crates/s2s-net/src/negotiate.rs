@@ -526,7 +526,7 @@ impl Shard {
         entry: usize,
     ) {
         self.widen(state);
-        let Stream::Component { attached, settings, .. } = &mut state.stream else { return };
+        let Stream::Component { entry: serves, settings, .. } = &mut state.stream else { return };
         // The number means the settings the stream began with; a reload may have come between its
         // header and its handshake, and what it removed or changed is not attached to any more.
         let settings = std::sync::Arc::clone(settings);
@@ -536,7 +536,7 @@ impl Shard {
             state.stream.fail(now, StreamError::new(StreamCondition::HostGone));
             return;
         };
-        *attached = true;
+        *serves = Some(Box::new(entry.clone()));
         self.unwatch(state);
         // Under `*.gateway.example.org` a component that calls itself `gateway.example.org` serves
         // all names below, one that calls itself by a name below serves that name.

@@ -154,7 +154,7 @@ impl DataPlane {
         self.send(usize::from(shard.0), Mail::Resolved { remote, result });
     }
 
-    /// Hands new settings to all shards. Open streams go on.
+    /// Hands new settings to all shards. Open streams that they still allow go on; the others are ended with `reset`.
     pub fn reload(&self, settings: &Arc<Settings>) {
         for shard in 0..self.threads.len() {
             self.send(shard, Mail::Reload(Arc::clone(settings)));

@@ -65,6 +65,8 @@ pub struct NetCounters {
     pub closed_for_room: u64,
     /// Connections refused because no link could be closed to make room.
     pub refused_for_room: u64,
+    /// Links closed because new settings would not have let them begin.
+    pub closed_by_review: u64,
     /// Links closed because their peer did not read.
     pub closed_stalled: u64,
     /// Tasks and steps that panicked; each one is a bug.

@@ -211,7 +211,8 @@ impl Shard {
         }
     }
 
-    /// Takes over new settings. Open streams go on under those they began with.
+    /// Takes over new settings. Open streams go on under those they began with, if the new ones still let them
+    /// ([`Shard::review_links`]).
     pub(crate) fn reload(&self, now: Millis, settings: Arc<Settings>, actions: &mut Vec<Action>) {
         let live = derive::live(&settings);
         let route = Arc::new(derive::route(&settings, &self.common));

@@ -362,3 +362,30 @@ fn a_remote_domain_that_did_not_earn_its_rung_never_reaches_the_backend() {
     capulet.set_nonblocking(true).unwrap();
     assert!(capulet.accept().is_err(), "nobody calls the backend");
 }
+
+#[test]
+fn a_reload_ends_the_streams_that_it_would_not_let_begin() {
+    let capulet = listener();
+    let plane = behind(backend_at(capulet.local_addr().unwrap())).start();
+    let mut backend = federates(&plane, "montague.example");
+    let mut kept = component(&plane, "kept.capulet.example");
+    let mut montague = believed(&plane, "montague.example");
+    // A rung that is too low now.
+    plane.reload(behind(backend_at(capulet.local_addr().unwrap())).minimum(Rung::Verified));
+    montague.expect("<reset");
+    // A backend whose connections may not come from there any more.
+    let mut moved = backend_at(capulet.local_addr().unwrap());
+    moved.sources = vec!["127.0.0.2/32".parse().unwrap()];
+    plane.reload(behind(moved.clone()));
+    backend.expect("<reset");
+    let _ = backend
+        .send_bytes(message("juliet@capulet.example", "kept.capulet.example", "late").as_bytes());
+    backend.expect_end();
+    // What still fits goes on; a component that lost its domain to a backend does not.
+    let mut all = behind(moved.clone());
+    all.settings.domains[1].service = Service::Backend(moved);
+    kept.send(&message("kept.capulet.example", "nobody@nowhere.example", "1"));
+    assert!(kept.expect("</message>").contains("<remote-server-not-found"));
+    plane.reload(all);
+    kept.expect("<reset");
+}

@@ -1,5 +1,7 @@
 //! Lanes to the operator's own servers. Here capulet.example is served by a backend.
 
+use s2s_proto::Phase;
+
 use super::*;
 use crate::config::{BackendRoute, Sharing};
 use crate::ids::LaneId;
@@ -244,8 +246,8 @@ fn an_error_for_a_backends_user_takes_the_lane_of_the_remote_domain() {
     );
 }
 
-fn peer_error(condition: s2s_proto::StreamCondition) -> OutboundFailure {
-    OutboundFailure::PeerError(s2s_proto::ReceivedError { condition, text: None })
+fn peer_error(condition: StreamCondition) -> OutboundFailure {
+    OutboundFailure::PeerError(ReceivedError { condition, text: None })
 }
 
 /// The stream goes on for the others, so the pair must not wait for an answer that never comes.
@@ -256,7 +258,7 @@ fn a_key_that_is_never_answered_costs_its_own_pair_only() {
     shard.hears("verona.example", "2");
     shard.backend_connected(OUT);
     shard.accepts(OUT, "verona.example");
-    let late = OutboundFailure::TimedOut(s2s_proto::Phase::Dialback);
+    let late = OutboundFailure::TimedOut(Phase::Dialback);
     shard.refuses(OUT, "montague.example", late);
     assert_eq!(shard.router.counters().bounced, 1);
     shard.pass(1_000);
@@ -267,9 +269,9 @@ fn a_key_that_is_never_answered_costs_its_own_pair_only() {
 #[test]
 fn a_stream_error_of_the_backend_bounces_nothing_that_may_still_wait() {
     for condition in [
-        s2s_proto::StreamCondition::PolicyViolation,
-        s2s_proto::StreamCondition::NotAuthorized,
-        s2s_proto::StreamCondition::InvalidFrom,
+        StreamCondition::PolicyViolation,
+        StreamCondition::NotAuthorized,
+        StreamCondition::InvalidFrom,
     ] {
         let mut shard = shared();
         shard.hears("montague.example", "1");
@@ -293,7 +295,7 @@ fn a_pair_over_which_the_backend_ends_every_stream_is_found_and_left_alone() {
     shard.hears("a.example", "1");
     shard.hears("b.example", "2");
     shard.backend_connected(OUT);
-    let end = LinkEnd::Failed(peer_error(s2s_proto::StreamCondition::ImproperAddressing));
+    let end = LinkEnd::Failed(peer_error(StreamCondition::ImproperAddressing));
     shard.closed(OUT, &end, &[]);
     shard.pass(2_000);
     assert_eq!(shard.backend_connected(OUT2), ["authorize on 3"]);
