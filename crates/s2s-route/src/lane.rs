@@ -18,12 +18,13 @@ use crate::config::{BackendRoute, RouteLimits, Sharing};
 use crate::ids::{LaneId, LinkId};
 use crate::parcel::Parcel;
 use crate::queue::{Queue, Total, Waiting};
+use crate::random::fnv1a;
 
 /// Pairs the peer is asked about at one time; the rest is asked as answers come.
-pub(crate) const ASKED_MAX: usize = 256;
+const ASKED_MAX: usize = 256;
 
 /// What is due in a lane where something waits is looked at this often.
-pub(crate) const SWEEP_MS: u64 = 1_000;
+const SWEEP_MS: u64 = 1_000;
 
 /// What makes two parcels share a link.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +45,8 @@ impl LaneKey {
         let share = match backend.sharing {
             Sharing::Links(links) => {
                 let of = u64::from(links.max(1));
-                Share::Number { number: domain_hash(pair.sender()) % of, of }
+                // Not keyed: a remote domain that chooses the link it shares gains nothing.
+                Share::Number { number: fnv1a(pair.sender().as_str().bytes()) % of, of }
             }
             Sharing::None => Share::Sender(pair.sender().clone()),
         };
@@ -61,13 +63,6 @@ impl LaneKey {
         };
         self.address == backend.address && shares
     }
-}
-
-/// FNV-1a. Not keyed: a remote domain that chooses the link it shares gains nothing.
-fn domain_hash(domain: &Domain) -> u64 {
-    domain.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    })
 }
 
 /// One link to a backend, or what is being done to get one, and what waits for it.
@@ -179,7 +174,7 @@ impl Lane {
         Some(petition)
     }
 
-    /// The link is gone, or refuses this pair's question for a reason of its own: everything has to be asked again.
+    /// The link is gone: everything has to be asked again.
     pub(crate) fn ask_anew(&mut self) {
         self.authorized.clear();
         self.asked = 0;

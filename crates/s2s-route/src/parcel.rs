@@ -7,6 +7,7 @@ use xmpp_frame::rewrite::{Target, rewrite};
 use xmpp_frame::{Content, Frame};
 
 use crate::bounce::Bounce;
+use crate::random::fnv1a;
 
 /// A stanza somebody was allowed to send, or an error we made for one.
 #[derive(Clone, Debug)]
@@ -110,13 +111,11 @@ impl Parcel {
     }
 }
 
-/// FNV-1a over the bare part. ASCII letters count as lower case: a peer that spells one account in two ways still gets
+/// Over the bare part. ASCII letters count as lower case: a peer that spells one account in two ways still gets
 /// one order. Not keyed: a sender that chooses its link of a component gains nothing.
 fn bare_hash(jid: &str) -> u64 {
     let bare = jid.split_once('/').map_or(jid, |(bare, _)| bare);
-    bare.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01B3)
-    })
+    fnv1a(bare.bytes().map(|byte| byte.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
