@@ -36,6 +36,7 @@ pub mod ns;
 mod outbound;
 mod outbox;
 mod pending;
+mod refusal;
 mod sasl;
 mod stanza;
 mod stop;

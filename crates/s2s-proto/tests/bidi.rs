@@ -426,6 +426,34 @@ fn a1_an_answer_that_nobody_asked_for_opens_no_reverse_direction() {
 }
 
 #[test]
+fn a_key_for_a_pair_that_may_be_received_is_answered_by_the_judgement_of_today() {
+    let mut peer = accepted(demands(Demand::DialbackOverTls));
+    let again = "<db:result from='montague.example' to='capulet.example'>k</db:result>";
+    peer.recv(again);
+    peer.expect("<db:result from='capulet.example' to='montague.example' type='valid'/>");
+    assert_eq!(peer.verified_pairs().len(), 1, "the same proof is no news");
+    peer.judge = demands(Demand::Certificate);
+    peer.recv(again);
+    let said = peer.said();
+    assert!(said.contains("type='error'") && said.contains("<not-authorized "), "{said}");
+    assert!(said.contains("a valid certificate is required"), "{said}");
+    peer.recv(&from_romeo("montague.example"));
+    peer.expect_error("not-authorized");
+}
+
+#[test]
+fn only_the_target_that_was_called_is_reached() {
+    let mut peer = accepted(demands(Demand::DialbackOverTls));
+    peer.authorize(pair("capulet.example", "rooms.montague.example"));
+    peer.said();
+    peer.recv("<db:result from='rooms.montague.example' to='capulet.example' type='valid'/>");
+    assert!(peer.permits("capulet.example", "rooms.montague.example"));
+    assert_eq!(peer.verified_pairs().len(), 1);
+    peer.recv(&from_romeo("rooms.montague.example"));
+    peer.expect_error("invalid-from");
+}
+
+#[test]
 fn a_key_on_our_stream_is_sent_to_another_stream_without_costing_this_one() {
     let mut peer = accepted(demands(Demand::DialbackOverTls));
     peer.recv("<db:result from='rooms.montague.example' to='capulet.example'>k</db:result>");

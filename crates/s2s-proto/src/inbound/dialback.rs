@@ -4,7 +4,6 @@ use xmpp_addr::DomainPair;
 use xmpp_frame::Element;
 
 use super::bidi::close_reverse;
-use super::opening::FOREIGN_DOMAIN;
 use super::states::{Key, Open, Question, State};
 use super::{Stop, Wiring, impossible};
 use crate::authz::{Evidence, Proof, VerifiedPair};
@@ -120,7 +119,7 @@ impl Open {
             Ok(demand) => demand,
             Err(refusal) => {
                 self.forbid(wiring, now, &pair);
-                return self.refuse_by_judgement(wiring, &pair, refusal);
+                return self.refuse(wiring, &pair, refusal.into());
             }
         };
         if demand == Demand::Certificate {
@@ -131,22 +130,12 @@ impl Open {
                     "no certificate was presented".into()
                 }
             };
-            return self.refuse(
-                wiring,
-                &pair,
-                DialbackCondition::NotAuthorized,
-                RefusedBecause::CertificateRequired(reason),
-            );
+            return self.refuse(wiring, &pair, RefusedBecause::CertificateRequired(reason));
         }
         // RFC 6120 §5.3.1 and XEP-0220 §2.5: TLS is mandatory and was not negotiated.
         if demand == Demand::DialbackOverTls && !self.channel.is_tls() {
             self.forbid(wiring, now, &pair);
-            return self.refuse(
-                wiring,
-                &pair,
-                DialbackCondition::PolicyViolation,
-                RefusedBecause::TlsRequired,
-            );
+            return self.refuse(wiring, &pair, RefusedBecause::TlsRequired);
         }
         // An older proof that is too weak now is none while the key is being verified, nor when it cannot be.
         let known = self.pairs.find(&pair.as_pair_ref()).map(VerifiedPair::proof);
@@ -154,28 +143,6 @@ impl Open {
             self.withdraw(wiring, now, &pair);
         }
         self.ask(wiring, now, pair, key, demand)
-    }
-
-    fn refuse_by_judgement(
-        &mut self,
-        wiring: &mut Wiring,
-        pair: &DomainPair,
-        refusal: Refusal,
-    ) -> Result<(), Stop> {
-        let (condition, why) = match refusal {
-            // XEP-0220 §2.2.1: a dialback error, MUST NOT close the stream.
-            Refusal::UnknownHost => (DialbackCondition::ItemNotFound, RefusedBecause::UnknownHost),
-            Refusal::OurOwnDomain => {
-                (DialbackCondition::NotAcceptable, RefusedBecause::OurOwnDomain)
-            }
-            Refusal::ForeignDomain => {
-                (DialbackCondition::NotAcceptable, RefusedBecause::ForeignDomain)
-            }
-            Refusal::Policy(text) => {
-                (DialbackCondition::PolicyViolation, RefusedBecause::Policy(text))
-            }
-        };
-        self.refuse(wiring, pair, condition, why)
     }
 
     /// A pair that is refused now may no longer send by a proof from before: the latest judgement counts. A stream that is
@@ -220,12 +187,7 @@ impl Open {
         let busy = self.keys.len() + self.abandoned.len() >= wiring.config.pending_max;
         let full = self.pairs.len() >= wiring.config.pairs_max;
         if busy || full || self.abandoned.contains(&pair) {
-            return self.refuse(
-                wiring,
-                &pair,
-                DialbackCondition::ResourceConstraint,
-                RefusedBecause::TooManyPending,
-            );
+            return self.refuse(wiring, &pair, RefusedBecause::TooManyPending);
         }
         let until = now.after(wiring.config.timeouts.dialback_ms);
         self.keys.insert(asked, until, Key { demand });
@@ -259,12 +221,7 @@ impl Open {
         match outcome {
             // The rung that demands TLS demands it on both legs: a verify leg in the clear could be answered by anybody.
             VerifyOutcome::Valid { leg_tls: false } if key.demand >= Demand::DialbackOverTls => {
-                self.refuse(
-                    wiring,
-                    &pair,
-                    DialbackCondition::PolicyViolation,
-                    RefusedBecause::LegNotTls,
-                )
+                self.refuse(wiring, &pair, RefusedBecause::LegNotTls)
             }
             VerifyOutcome::Valid { leg_tls } => {
                 let evidence = Evidence::KeyValid { stream_tls: self.channel.is_tls(), leg_tls };
@@ -276,7 +233,7 @@ impl Open {
                 self.accept(wiring, &pair, Evidence::PolicyTakesTheName)
             }
             VerifyOutcome::Failed(condition) => {
-                self.refuse(wiring, &pair, condition, RefusedBecause::DialbackFailed(condition))
+                self.refuse(wiring, &pair, RefusedBecause::DialbackFailed(condition))
             }
         }
     }
@@ -291,7 +248,7 @@ impl Open {
             let (Asked::Result(pair) | Asked::Verify(pair, _)) = asked;
             self.abandoned.push(pair.clone());
             let condition = DialbackCondition::RemoteServerTimeout;
-            self.refuse(wiring, &pair, condition, RefusedBecause::DialbackFailed(condition))?;
+            self.refuse(wiring, &pair, RefusedBecause::DialbackFailed(condition))?;
         }
         wiring.out.deadlines.set(Phase::Dialback, self.keys.next_deadline());
         Ok(State::Open(self))
@@ -305,12 +262,7 @@ impl Open {
     ) -> Result<(), Stop> {
         let known = self.pairs.find(&pair.as_pair_ref()).map(VerifiedPair::proof);
         if known.is_none() && self.pairs.len() >= wiring.config.pairs_max {
-            return self.refuse(
-                wiring,
-                pair,
-                DialbackCondition::ResourceConstraint,
-                RefusedBecause::TooManyPending,
-            );
+            return self.refuse(wiring, pair, RefusedBecause::TooManyPending);
         }
         // Announced when it is news: a peer may repeat its key for ever.
         if known != Some(Proof::External) && known != Some(evidence.proof()) {
@@ -340,7 +292,7 @@ impl Open {
             // XEP-0220 §2.2.1: the receiving server MUST close the stream.
             return Err(close_politely(wiring));
         }
-        self.refuse(wiring, pair, DialbackCondition::Forbidden, RefusedBecause::DialbackInvalid)
+        self.refuse(wiring, pair, RefusedBecause::DialbackInvalid)
     }
 
     /// A dialback error; or a stream error on a stream that carries nothing else, towards a peer from before 1.0, which knows no
@@ -349,13 +301,12 @@ impl Open {
         &mut self,
         wiring: &mut Wiring,
         pair: &DomainPair,
-        condition: DialbackCondition,
         why: RefusedBecause,
     ) -> Result<(), Stop> {
-        let text = reason_text(&why);
+        let (condition, text) = (why.condition(), why.text());
         // COMPAT(Prosody <= 0.12, ejabberd <= 23.01): of a dialback error they log that dialback failed and nothing of its text,
         // of a stream error all. Where nothing else is lost with the stream, the administrator who can mend it is told.
-        let stream_error = !self.version_1 || is_for_the_peer_to_mend(&why);
+        let stream_error = !self.version_1 || why.is_for_the_peer_to_mend();
         wiring.out.event(Event::PairRefused { pair: pair.clone(), why });
         if stream_error && self.carries_nothing() {
             let condition = stream_condition(condition);
@@ -379,42 +330,6 @@ impl Open {
 fn close_politely(wiring: &mut Wiring) -> Stop {
     wiring.out.send(CLOSE_TAG);
     Stop::Close(CloseReason::Finished)
-}
-
-/// What helps the peer's administrator; never a detail about third parties.
-fn reason_text(why: &RefusedBecause) -> Option<String> {
-    match why {
-        RefusedBecause::TlsRequired => Some("TLS is required before dialback".into()),
-        // A leg that could not have TLS at all fails by policy before the key is asked.
-        RefusedBecause::LegNotTls
-        | RefusedBecause::DialbackFailed(DialbackCondition::PolicyViolation) => {
-            Some("TLS is required on the authoritative server too".into())
-        }
-        RefusedBecause::CertificateRequired(reason) => {
-            Some(format!("a valid certificate is required: {reason}"))
-        }
-        RefusedBecause::Policy(text) => Some(text.to_string()),
-        RefusedBecause::ForeignDomain => Some(FOREIGN_DOMAIN.into()),
-        RefusedBecause::UnknownHost
-        | RefusedBecause::OurOwnDomain
-        | RefusedBecause::DialbackInvalid
-        | RefusedBecause::DialbackFailed(_)
-        | RefusedBecause::TooManyPending
-        | RefusedBecause::AskedInReverse
-        | RefusedBecause::ExternalRefused => None,
-    }
-}
-
-/// What lacks is TLS or a certificate: no other key helps the pair, and none of its streams will do better before that.
-fn is_for_the_peer_to_mend(why: &RefusedBecause) -> bool {
-    matches!(
-        why,
-        RefusedBecause::TlsRequired
-            | RefusedBecause::LegNotTls
-            | RefusedBecause::DialbackFailed(DialbackCondition::PolicyViolation)
-            | RefusedBecause::CertificateRequired(_)
-            | RefusedBecause::Policy(_)
-    )
 }
 
 /// RFC 3920 §8.3 used stream errors where XEP-0220 has dialback errors.

@@ -12,10 +12,8 @@ use crate::features::{Offer, StartTlsOffer};
 use crate::header::PeerHeader;
 use crate::judge::{CertificateAnswer, Demand, Judgement, Refusal, Standing};
 use crate::pending::Pending;
+use crate::refusal::FOREIGN_DOMAIN;
 use crate::timers::Phase;
-
-/// For the administrator of a backend, in the stream error that it logs.
-pub(super) const FOREIGN_DOMAIN: &str = "this server is not configured for the sender domain";
 
 impl AwaitingHeader {
     pub(super) fn step(self, wiring: &mut Wiring, input: Input) -> Result<State, Stop> {
@@ -154,27 +152,22 @@ impl AwaitingJudgement {
     }
 
     fn refused(self, wiring: &mut Wiring, refusal: Refusal) -> Stop {
-        let (error, why) = match refusal {
+        let error = match &refusal {
             // RFC 6120 §4.9.3.6: the `to` of the header is not served here.
             Refusal::UnknownHost => {
                 let text = "the domain in 'to' is not served here";
-                let error = StreamError::with_text(StreamCondition::HostUnknown, text);
-                (error, RefusedBecause::UnknownHost)
+                StreamError::with_text(StreamCondition::HostUnknown, text)
             }
             // RFC 6120 §4.9.3.9: nobody else speaks for our domains.
-            Refusal::OurOwnDomain => {
-                (StreamCondition::InvalidFrom.into(), RefusedBecause::OurOwnDomain)
+            Refusal::OurOwnDomain => StreamCondition::InvalidFrom.into(),
+            Refusal::ForeignDomain => {
+                StreamError::with_text(StreamCondition::InvalidFrom, FOREIGN_DOMAIN)
             }
-            Refusal::ForeignDomain => (
-                StreamError::with_text(StreamCondition::InvalidFrom, FOREIGN_DOMAIN),
-                RefusedBecause::ForeignDomain,
-            ),
-            Refusal::Policy(text) => (
-                StreamError::with_text(StreamCondition::PolicyViolation, text.to_string()),
-                RefusedBecause::Policy(text),
-            ),
+            Refusal::Policy(text) => {
+                StreamError::with_text(StreamCondition::PolicyViolation, text.to_string())
+            }
         };
-        wiring.out.event(Event::PairRefused { pair: self.pair, why });
+        wiring.out.event(Event::PairRefused { pair: self.pair, why: refusal.into() });
         refuse(wiring, &self.header, error)
     }
 }

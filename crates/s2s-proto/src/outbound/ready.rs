@@ -252,7 +252,7 @@ impl Ready {
                 }
             }
             Ok(Dialback::ResultKey { pair, .. }) if wiring.reverse.is_agreed() => {
-                wiring.answer_reverse_key(&pair);
+                wiring.on_reverse_key(pair);
                 return Ok((None, self));
             }
             Ok(Dialback::VerifyKey { receiving, originating, id, key })

@@ -88,6 +88,8 @@ points! {
     ReverseAuthorized "inbound: inverse of a proved pair authorised";
     ReverseWithdrawn "inbound: inverse withdrawn";
     AskedInReverse "outbound: key for the other direction refused";
+    AdmittedAgain "outbound: key for a pair in the other direction confirmed";
+    AdmittedNoMore "outbound: pair in the other direction withdrawn";
     Injected "clear text behind STARTTLS";
     Split "element in two parts";
     Ended "stream ended";

@@ -19,6 +19,8 @@ pub struct Reverse {
 #[derive(Clone, Copy, Debug)]
 enum Question {
     Admit(Pair),
+    /// A key of the peer's for the reverse of the pair, which it may send already.
+    Again(Pair),
     /// A key of ours, and whether it is one.
     Check(Pair, bool),
 }
@@ -50,7 +52,9 @@ impl Reverse {
 
     /// The pair whose judgement is due.
     pub fn asked(&self) -> Option<Pair> {
-        self.question.map(|(Question::Admit(pair) | Question::Check(pair, _))| pair)
+        self.question.map(|question| match question {
+            Question::Admit(pair) | Question::Again(pair) | Question::Check(pair, _) => pair,
+        })
     }
 
     /// Whether this step has to answer the peer in the other direction.
@@ -63,19 +67,26 @@ impl Reverse {
         self.due.judge.take_if(|due| *due == pair).is_some()
     }
 
-    /// The peer accepted this pair of ours by proof, over TLS.
+    /// The peer accepted this pair of ours by proof, over TLS. Only the target that we called was reached.
     pub fn authorized(&mut self, pair: Pair) {
-        if self.agreed {
+        if self.agreed && pair.1 == OWN.1 {
             self.question = Some(Question::Admit(pair));
             self.due.judge = Some(pair);
         }
     }
 
-    /// A key of the peer's for (remote, local): it is sent elsewhere unless the pair is admitted already. It is never verified on
-    /// the stream it came on (XEP-0288 §2.2).
+    /// A key of the peer's for (remote, local): it is sent elsewhere unless the pair is admitted already, and then judged anew. It
+    /// is never verified on the stream it came on (XEP-0288 §2.2).
     pub fn key_came(&mut self, pair: Pair) {
-        if self.agreed {
-            self.due.answered = Some((pair, self.verified.iter().any(|(known, _)| *known == pair)));
+        if !self.agreed {
+            return;
+        }
+        if self.verified.iter().any(|(known, _)| *known == pair) {
+            let forth = (pair.1, pair.0);
+            self.question = Some(Question::Again(forth));
+            self.due.judge = Some(forth);
+        } else {
+            self.due.answered = Some((pair, false));
         }
     }
 
@@ -90,10 +101,9 @@ impl Reverse {
     pub fn judged(&mut self, judgement: &Judgement) {
         let proves = judgement.certificate == CertificateAnswer::Proves;
         match (self.question.take(), &judgement.demand) {
-            (Some(Question::Admit(pair)), Ok(demand)) => {
+            (Some(Question::Admit(pair)), demand) => {
                 let back = (pair.1, pair.0);
-                // Reached over TLS by its name: what a verify leg over TLS proves. A demand for a certificate wants one.
-                if *demand == Demand::Certificate && !proves {
+                if !reaches(demand, proves) {
                     self.due.refused = Some(back);
                 } else {
                     self.verified.retain(|(known, _)| *known != back);
@@ -101,7 +111,20 @@ impl Reverse {
                     self.due.verified = Some((back, proves));
                 }
             }
-            (Some(Question::Admit(pair)), Err(_)) => self.due.refused = Some((pair.1, pair.0)),
+            (Some(Question::Again(pair)), demand) => {
+                let back = (pair.1, pair.0);
+                let admitted = reaches(demand, proves);
+                let known = self.verified.contains(&(back, proves));
+                self.verified.retain(|(known, _)| *known != back);
+                if admitted {
+                    self.verified.push((back, proves));
+                    // Told when it is news.
+                    self.due.verified = (!known).then_some((back, proves));
+                } else {
+                    self.due.refused = Some(back);
+                }
+                self.due.answered = Some((back, admitted));
+            }
             (Some(Question::Check(pair, _)), Err(refusal))
                 if !matches!(refusal, Refusal::Policy(_)) =>
             {
@@ -204,6 +227,11 @@ impl Reverse {
         }
         Ok(())
     }
+}
+
+/// Reached over TLS by its name: what a verify leg over TLS proves. A demand for a certificate wants one.
+fn reaches(demand: &Result<Demand, Refusal>, proves: bool) -> bool {
+    demand.as_ref().is_ok_and(|demand| *demand != Demand::Certificate || proves)
 }
 
 impl Model {

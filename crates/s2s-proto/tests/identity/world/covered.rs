@@ -74,6 +74,19 @@ pub(super) fn cover_outbound(cover: &mut Coverage, model: &outbound::Model, obse
             _ => {}
         }
     }
+    for seen in &observed.seen {
+        match seen {
+            Seen::ResultAnswer { answer: wire::Answer::Valid, .. } => {
+                cover.hit(Point::AdmittedAgain)
+            }
+            Seen::ResultAnswer { answer: wire::Answer::Error, .. }
+                if model.last_judged().is_some() =>
+            {
+                cover.hit(Point::AdmittedNoMore);
+            }
+            _ => {}
+        }
+    }
     let judged = model.last_judged();
     if let Some(demand) = judged {
         cover.judged(false, demand);
