@@ -131,7 +131,7 @@ impl Stage {
         self.folder.path().join("inside-resolv.conf")
     }
 
-    /// `program` as the server behind the router sees the world: with a resolver of its own.
+    /// `program` as the server behind the router sees the world: with a resolver of its own, mounted as in the README.
     #[must_use]
     pub fn behind_the_router(&self, program: &str) -> Command {
         let mut command = Command::new("unshare");
