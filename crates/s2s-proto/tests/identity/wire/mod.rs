@@ -148,6 +148,8 @@ pub struct Voice {
     component: bool,
     /// The name the peer gave itself last.
     pub own: Option<Name>,
+    /// The latest header has a content namespace that nobody knows: what is unprefixed is in it.
+    content_unknown: bool,
     /// The id of our latest header.
     pub our_id: String,
     /// Keys of the secret before are good.
@@ -177,6 +179,7 @@ impl Voice {
             declares_db: true,
             component: false,
             own: None,
+            content_unknown: false,
             our_id: String::new(),
             rotating,
             component_secret: 0,
@@ -336,6 +339,7 @@ impl Voice {
         out.extend_from_slice(text.as_bytes());
         self.close_tag = if kind == "prefix" { "</s:stream>" } else { "</stream:stream>" };
         self.component = kind == "component";
+        self.content_unknown = kind == "content";
         self.own = from.given.name();
         Meaning::Header(HeaderSaid {
             fit: !matches!(kind, "stream" | "content"),
