@@ -1,7 +1,5 @@
 //! Checks about backends: one server is described once, and nobody else speaks for it.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use s2s_net::{BackendTls, ListenerKind, RemoteProof};
 
@@ -82,18 +80,21 @@ fn links(reading: &Reading<'_>, server: &Backend) {
     }
 }
 
-/// Addresses that are no private network's identify nobody.
+/// An address identifies a server only where nobody else has it: in a network that the Internet does not route to, or in one
+/// that is so small that it is one operator's.
 fn sources(reading: &Reading<'_>, server: &Backend) {
     if server.certificate.is_some() {
         return;
     }
     for source in &server.sources {
-        let widest = match source.value {
-            IpNet::V4(_) => 8,
-            IpNet::V6(_) => 7,
+        let (widest, allowed) = match source.value {
+            IpNet::V4(_) => (29, "/29"),
+            IpNet::V6(_) => (64, "/64"),
         };
-        if source.value.prefix_len() < widest {
-            let problem = "is wider than any private network (10.0.0.0/8, fc00::/7), and whoever connects from it speaks for the domain: name the server's own addresses, or set certificate too";
+        if !is_private(source.value) && source.value.prefix_len() < widest {
+            let problem = format!(
+                "is wider than {allowed} and not inside a private network, and whoever connects from it speaks for the domain: name the server's own addresses, or set certificate too"
+            );
             reading.error(source.place.as_ref(), problem);
         }
     }
@@ -159,23 +160,30 @@ fn listeners(reading: &Reading<'_>, config: &Config, servers: &[&Backend]) {
             let problem = "no [[domain]] has a backend: nobody may connect here";
             reading.warning(listener.place.as_ref(), problem);
         }
-        if !is_private(listener.value.address.ip()) {
+        if !is_private(listener.value.address.ip().to_canonical().into()) {
             let problem = "is not a private address: whoever reaches it from an address in domain.backend.from speaks for that domain; listen on a private network only";
             reading.warning(listener.place.as_ref(), problem);
         }
     }
 }
 
-/// Whether the Internet does not route to it.
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            // 100.64.0.0/10, the address space that providers share, is not routed either.
-            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
-            v4.is_loopback() || v4.is_private() || v4.is_link_local() || shared
-        }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
+/// Networks that the Internet does not route to: loopback, private, link-local and unique local addresses, and those that
+/// providers share.
+const PRIVATE: [&str; 9] = [
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "100.64.0.0/10",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+];
+
+/// Whether the Internet routes to no address of it.
+fn is_private(network: IpNet) -> bool {
+    PRIVATE.iter().filter_map(|text| text.parse::<IpNet>().ok()).any(|own| own.contains(&network))
 }
 
 #[cfg(test)]

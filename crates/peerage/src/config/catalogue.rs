@@ -282,7 +282,7 @@ pub const CHAPTERS: &[Chapter] = &[
                 default: "the address of the server",
                 example: "[\"10.0.0.5/32\"]",
                 set: false,
-                meaning: "Where its connections come from. Whoever connects from there speaks for the domain, unless certificate says more. Without certificate no wider than a private network is (10.0.0.0/8, fc00::/7).",
+                meaning: "Where its connections come from. Whoever connects from there speaks for the domain, unless certificate says more. Without certificate a network of public addresses may be no wider than /29 (IPv4) or /64 (IPv6); inside loopback, private, link-local and unique local networks any width will do.",
             },
             Key {
                 path: "domain.backend.certificate",

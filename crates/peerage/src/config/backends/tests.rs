@@ -222,22 +222,50 @@ fn a_certificate_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn everybody_is_no_backend() {
-    let wide = "is wider than any private network (10.0.0.0/8, fc00::/7), and whoever connects from it speaks for the domain: name the server's own addresses, or set certificate too";
-    for network in ["0.0.0.0/0", "::/0", "10.0.0.0/7", "fc00::/6"] {
+fn a_public_network_is_no_backend() {
+    let wide = |most| {
+        format!(
+            "is wider than {most} and not inside a private network, and whoever connects from it speaks for the domain: name the server's own addresses, or set certificate too"
+        )
+    };
+    for (network, most) in [
+        ("0.0.0.0/0", "/29"),
+        ("10.0.0.0/7", "/29"),
+        ("198.51.100.0/24", "/29"),
+        ("198.51.100.0/28", "/29"),
+        ("::/0", "/64"),
+        ("fc00::/6", "/64"),
+        ("2001:db8::/63", "/64"),
+    ] {
         let backend = format!("address = \"10.0.0.5:5269\", from = [\"10.0.0.5\", {network:?}]");
         assert_eq!(
             errors(&one(&backend)),
-            [format!("peerage.toml:10: domain.backend.from = {network:?}: {wide}")]
+            [format!("peerage.toml:10: domain.backend.from = {network:?}: {}", wide(most))]
         );
+        let directory = certificates();
+        let text = one(&format!(
+            "address = \"10.0.0.5:5269\", from = {network:?}, certificate = \"a.pem\""
+        ));
+        load_in(directory.path(), &text).unwrap();
     }
-    let directory = certificates();
-    let text = one("address = \"10.0.0.5:5269\", from = \"0.0.0.0/0\", certificate = \"a.pem\"");
-    load_in(directory.path(), &text).unwrap();
-    assert_eq!(
-        errors(&one("address = \"10.0.0.5:5269\", from = [\"10.0.0.0/8\", \"fc00::/7\"]")),
-        [""; 0]
-    );
+}
+
+#[test]
+fn a_private_network_of_any_width_and_a_small_public_one_may_be_a_backends() {
+    let from = [
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "100.64.0.0/10",
+        "::1",
+        "fc00::/7",
+        "fe80::/10",
+        "198.51.100.8/29",
+        "2001:db8::/64",
+    ];
+    assert_eq!(errors(&one(&format!("address = \"10.0.0.5:5269\", from = {from:?}"))), [""; 0]);
 }
 
 #[test]
