@@ -73,6 +73,9 @@ const NET: &[Counted<NetCounters>] = &[
     Counted("stream_errors_received", "Streams ended with an error of the peer", |c| {
         c.stream_errors_received
     }),
+    Counted("chains_judged", "Certificate chains judged, those remembered not counted", |c| {
+        c.chains_judged
+    }),
     Counted("closed_idle_links", "Links closed after the idle timeout", |c| c.closed_idle),
     Counted("closed_for_room_links", "Links closed to make room: idle ones, and strangers", |c| {
         c.closed_for_room

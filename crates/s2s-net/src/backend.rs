@@ -12,7 +12,6 @@ use s2s_proto::{
     Standing, TlsState,
 };
 use s2s_route::LaneId;
-use s2s_trust::judge_certificate;
 use tracing::warn;
 use xmpp_addr::{Domain, DomainPair};
 
@@ -93,17 +92,13 @@ impl Shard {
         if live.settings.backend(other).is_some_and(|other| other.address == backend.address) {
             return Judgement::refuses(Refusal::UnknownHost);
         }
-        let certificate = match &backend.certificates {
+        let shown = backend.certificates.as_ref().and_then(|known| {
+            self.judge_shown(self.now(), facts, own, Side::Backend, &known.roots)
+        });
+        let certificate = match shown {
             None => CertificateAnswer::NoneShown,
-            Some(_) if facts.chain.is_empty() => CertificateAnswer::NoneShown,
-            Some(known) => {
-                let judged = judge_certificate(&facts.chain, own, &known.roots, self.calendar());
-                if judged.proves() {
-                    CertificateAnswer::Proves
-                } else {
-                    CertificateAnswer::Fails(judged.to_string().into())
-                }
-            }
+            Some(judgement) if judgement.proves() => CertificateAnswer::Proves,
+            Some(judgement) => CertificateAnswer::Fails(judgement.to_string().into()),
         };
         Judgement::demands(backend.demand())
             .with_certificate(certificate)

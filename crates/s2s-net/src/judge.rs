@@ -3,16 +3,26 @@
 use s2s_proto::{CertificateAnswer, Demand, Judgement, Millis, Proof, Refusal};
 use s2s_trust::{
     CertificateFacts, CertificateJudgement, CertificateUse, ChainVerdict, Channel, Evidence,
-    NameProof, Rung, fingerprint, judge_certificate, verdict,
+    NameProof, Roots, Rung, fingerprint, judge_certificate, verdict,
 };
 use xmpp_addr::{Domain, DomainPair};
 
+use crate::link::Side;
 use crate::report::Direction;
 use crate::shard::Shard;
 use crate::tls::TlsPeerFacts;
 
 /// A chain verdict is reused this long at most; its expiry is compared with the clock every time.
 const VERDICT_MS: u64 = 10 * 60 * 1_000;
+
+/// What a verdict on a certificate is remembered by. Of each name on each side under the settings of the moment there is one set
+/// of roots: they need not be named.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Shown {
+    leaf: [u8; 32],
+    name: Domain,
+    side: Side,
+}
 
 /// What policy demands, in the words of the streams.
 pub(crate) fn demand(minimum: Rung) -> Demand {
@@ -60,16 +70,28 @@ impl Shard {
         facts: &TlsPeerFacts,
         remote: &Domain,
     ) -> Option<CertificateJudgement> {
+        self.judge_shown(now, facts, remote, Side::Federation, &self.live().settings.roots)
+    }
+
+    /// What the peer's certificate says about `name` under the roots that this side believes; `None` without one.
+    pub(crate) fn judge_shown(
+        &self,
+        now: Millis,
+        facts: &TlsPeerFacts,
+        name: &Domain,
+        side: Side,
+        roots: &Roots,
+    ) -> Option<CertificateJudgement> {
         let leaf = facts.chain.first()?;
         let calendar = self.calendar();
-        let key = (fingerprint(leaf), remote.clone());
+        let key = Shown { leaf: fingerprint(leaf), name: name.clone(), side };
         if let Some(known) = self.verdicts.borrow().get(now, &key)
             && !matches!(known.chain, ChainVerdict::Trusted { not_after } if not_after < calendar)
         {
             return Some(*known);
         }
-        let live = self.live();
-        let judgement = judge_certificate(&facts.chain, remote, &live.settings.roots, calendar);
+        self.count(|counters| counters.chains_judged += 1);
+        let judgement = judge_certificate(&facts.chain, name, roots, calendar);
         // A refusal may be due to intermediates that this peer did not send: judged again.
         if judgement.proves() {
             self.verdicts.borrow_mut().insert(key, judgement, now.after(VERDICT_MS));

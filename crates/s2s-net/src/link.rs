@@ -118,7 +118,7 @@ pub(crate) struct LinkState {
 }
 
 /// The two sides of the router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     /// Anybody, and the operator's components, which prove themselves.
     Federation,

@@ -59,6 +59,8 @@ pub struct NetCounters {
     pub stream_errors_sent: u64,
     /// Streams ended with an error of the peer.
     pub stream_errors_received: u64,
+    /// Certificate chains judged; verdicts that were remembered do not count.
+    pub chains_judged: u64,
     /// Links closed because they were idle for long.
     pub closed_idle: u64,
     /// Links closed to make room: idle ones, least recently used first, and strangers, oldest first.

@@ -29,6 +29,7 @@ use crate::buffers::ReadBuffers;
 use crate::control::{ControlQueue, ControlRequest};
 use crate::derive;
 use crate::drain::{Drain, DrainBoard};
+use crate::judge::Shown;
 use crate::link::{Link, Side};
 use crate::mailbox::{Exchange, Outgoing};
 use crate::report::{Gauges, NetCounters, ShardReport, duration_histogram};
@@ -110,8 +111,8 @@ pub(crate) struct Shard {
     pub(crate) outgoing: RefCell<Outgoing<Mail>>,
     pub(crate) live: RefCell<Rc<Live>>,
     pub(crate) tls: RefCell<TlsConfigs>,
-    /// Certificates that prove a domain, by the leaf's fingerprint.
-    pub(crate) verdicts: RefCell<TtlCache<([u8; 32], Domain), CertificateJudgement>>,
+    /// Certificates that prove a domain.
+    pub(crate) verdicts: RefCell<TtlCache<Shown, CertificateJudgement>>,
     pub(crate) counters: RefCell<NetCounters>,
     pub(crate) gauges: RefCell<Gauges>,
     pub(crate) handshake_us: RefCell<Histogram<u64>>,

@@ -328,6 +328,27 @@ fn a_backend_that_must_show_its_certificate_is_not_believed_without_it() {
 }
 
 #[test]
+fn the_chain_of_a_backend_is_judged_once_and_not_for_every_pair() {
+    let (operator, leaves) = (Authority::new("Operator"), Leaves::new());
+    let own = operator.issue(CertSpec::for_dns(&["capulet.example"]));
+    let outside = self_signed(CertSpec::for_dns(&["capulet.example"]));
+    let capulet = listener();
+    let plane = strict(&capulet, &outside, &leaves, &operator).shards(1).start();
+    for remote in ["montague.example", "verona.example", "mantua.example"] {
+        let mut stream = Peer::connect(plane.backend());
+        stream.send(&header("capulet.example", remote));
+        stream.expect("</stream:features>");
+        stream.send(STARTTLS);
+        stream.expect(PROCEED);
+        stream.tls_client(&tls_client_config(Some(&own)), remote);
+        stream.send(&header("capulet.example", remote));
+        assert!(stream.expect("</stream:features>").contains("EXTERNAL"));
+    }
+    let totals = plane.wait_for("three handshakes", |totals| totals.handshakes == 3);
+    assert_eq!(totals.chains_judged, 1);
+}
+
+#[test]
 fn certificates_of_remote_domains_are_shown_to_backends_only() {
     let (operator, leaves) = (Authority::new("Operator"), Leaves::new());
     let outside = self_signed(CertSpec::for_dns(&["capulet.example"]));

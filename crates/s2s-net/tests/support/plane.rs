@@ -134,6 +134,7 @@ pub struct Totals {
     pub connect_failures: u64,
     pub closed_idle: u64,
     pub closed_for_room: u64,
+    pub chains_judged: u64,
     pub panics: u64,
     pub bidirectional: u64,
     /// By rung.
@@ -297,6 +298,7 @@ fn totals(stub: &Stub) -> Totals {
         totals.connect_failures += report.net.connect_failures;
         totals.closed_idle += report.net.closed_idle;
         totals.closed_for_room += report.net.closed_for_room;
+        totals.chains_judged += report.net.chains_judged;
         totals.panics += report.net.panics;
         totals.bidirectional += report.net.bidirectional;
         for rung in 0..4 {
