@@ -253,7 +253,8 @@ pub enum Undeliverable {
     Full,
     /// No component is attached to the hosted domain.
     ComponentDown,
-    /// A stanza from outside for a domain that is not hosted here. Never relayed.
+    /// A stanza from outside for a domain that is not hosted here, or one between two domains of one backend, which delivers
+    /// between them itself. Never relayed.
     NotHosted,
     /// The process is being shut down.
     Draining,

@@ -1,7 +1,7 @@
 //! The hosted domains and the component links attached to them.
 
 use hashbrown::HashMap;
-use xmpp_addr::{Domain, DomainPattern};
+use xmpp_addr::{Domain, DomainPair, DomainPattern};
 
 use crate::action::Attachment;
 use crate::config::{BackendRoute, HostedEntry, HostedKind};
@@ -56,6 +56,12 @@ impl Hosted {
             (_, HostedKind::Backend(backend)) => Some(*backend),
             (_, HostedKind::Component) => None,
         }
+    }
+
+    /// Whether both ends of a pair for this backend are its own, since a reload: it delivers between them itself, and would be
+    /// right to end a stream on which we speak in its own name.
+    pub(crate) fn is_within_one_server(&self, backend: BackendRoute, pair: &DomainPair) -> bool {
+        self.backend(pair.sender()).is_some_and(|sender| sender.address == backend.address)
     }
 
     pub(crate) fn attach(&mut self, attachment: &Attachment) {

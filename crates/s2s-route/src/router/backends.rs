@@ -30,6 +30,9 @@ impl Router {
         {
             return self.send(link, parcel, out);
         }
+        if self.hosted.is_within_one_server(backend, parcel.pair()) {
+            return self.refuse(now, &parcel, Undeliverable::NotHosted, out);
+        }
         if self.stage == Stage::Draining {
             return self.refuse(now, &parcel, Undeliverable::Draining, out);
         }
@@ -238,6 +241,12 @@ impl Router {
         out: &mut Vec<Action>,
     ) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
+        let backend = self.hosted.backend(&lane.key.target);
+        let is_inside = |pair: &DomainPair| {
+            backend.is_some_and(|backend| self.hosted.is_within_one_server(backend, pair))
+        };
+        let (inside, unsent): (Vec<_>, Vec<_>) =
+            unsent.into_iter().partition(|parcel| is_inside(parcel.pair()));
         let fresh = now.after(self.config.timeouts.queue_ms);
         let (limits, total) = (&self.config.limits, &mut self.total);
         // What waited already is taken out once for each pair, and put back behind what the link gives back.
@@ -255,6 +264,7 @@ impl Router {
         for waiting in over {
             self.refuse(now, &waiting.parcel, Undeliverable::Full, out);
         }
+        self.refuse_all(now, &inside, Undeliverable::NotHosted, out);
     }
 
     /// Does what a lane with new wants, or in a new state, needs next. Ends with the lane settled.
@@ -317,6 +327,7 @@ impl Router {
         self.backend_refusals.clear();
         for at in self.lanes.places() {
             if self.lane_is_wanted(at) {
+                self.refuse_what_is_within_one_server(now, at, out);
                 // Its link was made under the old settings (TLS, certificates, the secret of the keys); the next one is made
                 // under the new ones. What comes meanwhile waits.
                 self.close_lane(at, out);
@@ -347,6 +358,22 @@ impl Router {
         self.lanes.settle(now, at);
         for parcel in parcels {
             self.dispatch(now, parcel, out);
+        }
+    }
+
+    /// What a reload put between two domains of one server.
+    fn refuse_what_is_within_one_server(&mut self, now: Millis, at: usize, out: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get(at) else { return };
+        let Some(backend) = self.hosted.backend(&lane.key.target) else { return };
+        let inside =
+            lane.waiting.keys().filter(|pair| self.hosted.is_within_one_server(backend, pair));
+        for pair in inside.cloned().collect::<Vec<DomainPair>>() {
+            let Some(lane) = self.lanes.get_mut(at) else { return };
+            let petition = lane.settled(&pair);
+            let waiting = petition.map(|mut petition| petition.queue.take(&mut self.total));
+            for waiting in waiting.into_iter().flatten() {
+                self.refuse(now, &waiting.parcel, Undeliverable::NotHosted, out);
+            }
         }
     }
 

@@ -326,3 +326,42 @@ fn a_reload_opens_the_links_to_backends_anew_and_loses_nothing() {
     shard.backend_connected(OUT2);
     assert_eq!(shard.accepts(OUT2, "montague.example"), ["send 3: message 2", "send 3: message 3"]);
 }
+
+/// We must not speak to a server in the name of a domain that it serves itself. Its own answer, or the judgement of the stream,
+/// would bounce what others have waiting there too.
+#[test]
+fn what_came_to_be_between_two_domains_of_one_backend_is_not_sent_to_it() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.hears("verona.example", "2");
+    let mut grown = served_by("10.0.0.5:5269", Sharing::Links(1));
+    grown.hosted.push(HostedEntry {
+        pattern: DomainPattern::parse("montague.example").unwrap(),
+        kind: grown.hosted[0].kind,
+    });
+    shard.router.set_config(shard.now, &Arc::new(grown), &mut shard.out);
+    assert!(shard.said().is_empty(), "nor is there a stream to the sender's domain for the error");
+    assert_eq!(shard.router.counters().dropped_bounces, 1);
+    assert_eq!(shard.backend_connected(OUT), ["authorize on 2"]);
+    assert_eq!(shard.accepts(OUT, "verona.example"), ["send 2: message 2"]);
+    assert!(shard.hears("montague.example", "3").is_empty());
+    assert_eq!(shard.router.counters().dropped_bounces, 2);
+}
+
+#[test]
+fn what_a_link_did_not_send_between_two_domains_of_one_backend_is_not_asked_for_again() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    let mut grown = served_by("10.0.0.5:5269", Sharing::Links(1));
+    grown.hosted.push(HostedEntry {
+        pattern: DomainPattern::parse("montague.example").unwrap(),
+        kind: grown.hosted[0].kind,
+    });
+    shard.router.set_config(shard.now, &Arc::new(grown), &mut shard.out);
+    assert_eq!(shard.said(), ["close 2"]);
+    assert!(shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["1"]).is_empty());
+    assert_eq!(shard.router.counters().dropped_bounces, 1);
+    assert_eq!(shard.router.snapshot().lanes, 0);
+}
