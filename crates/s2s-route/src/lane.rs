@@ -72,6 +72,8 @@ pub(crate) struct Lane {
     pub(crate) key: LaneKey,
     pub(crate) state: LaneState,
     pub(crate) backoff: Backoff,
+    /// A reload left it while it had a link: what the link does not send goes to another lane. See [`Lanes::is_held`].
+    pub(crate) is_left: bool,
     /// Pairs that may send on the link as it stands.
     pub(crate) authorized: HashSet<DomainPair>,
     /// In an order of its own: the same calls give the same actions.
@@ -106,7 +108,7 @@ pub(crate) struct Petition {
 /// ```
 #[derive(Debug)]
 pub(crate) enum LaneState {
-    /// For nothing.
+    /// For nothing, or for the link of a lane that a reload left.
     Idle,
     /// For a transport.
     Connecting { until: Millis },
@@ -257,6 +259,8 @@ pub(crate) struct Lanes {
     lanes: Slab<Lane>,
     by_key: HashMap<LaneKey, usize>,
     by_link: HashMap<LinkId, usize>,
+    /// How many lanes that were left still have a link, by target.
+    left: HashMap<Domain, usize>,
     wakes: BTreeSet<(Millis, usize)>,
     made: u32,
 }
@@ -305,6 +309,7 @@ impl Lanes {
             id,
             key: key.clone(),
             state: LaneState::Idle,
+            is_left: false,
             backoff: Backoff::default(),
             authorized: HashSet::new(),
             waiting: BTreeMap::new(),
@@ -316,6 +321,42 @@ impl Lanes {
         });
         self.by_key.insert(key, at);
         at
+    }
+
+    /// A reload leaves this lane, which has a link.
+    pub(crate) fn leave(&mut self, at: usize) {
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        if !std::mem::replace(&mut lane.is_left, true) {
+            *self.left.entry(lane.key.target.clone()).or_default() += 1;
+        }
+    }
+
+    /// The link of this lane ended. The target whose lanes may open links again, if this was the last one that was waited for.
+    pub(crate) fn left_for_good(&mut self, at: usize) -> Option<Domain> {
+        let lane = self.lanes.get_mut(at)?;
+        if !std::mem::replace(&mut lane.is_left, false) {
+            return None;
+        }
+        let target = lane.key.target.clone();
+        let left = self.left.get_mut(&target)?;
+        *left -= 1;
+        if *left > 0 {
+            return None;
+        }
+        self.left.remove(&target);
+        Some(target)
+    }
+
+    /// Whether lanes to this target must not open a link yet: what one that was left did not send goes first.
+    pub(crate) fn is_held(&self, target: &Domain) -> bool {
+        self.left.contains_key(target)
+    }
+
+    /// The lanes to this target that have no link and want none yet.
+    pub(crate) fn idle_to(&self, target: &Domain) -> Vec<usize> {
+        let idle =
+            |lane: &Lane| matches!(lane.state, LaneState::Idle) && lane.key.target == *target;
+        self.lanes.iter().filter(|(_, lane)| idle(lane)).map(|(at, _)| at).collect()
     }
 
     /// Brings the timers up to date, and forgets a lane that does and waits for nothing. To be called after every change.

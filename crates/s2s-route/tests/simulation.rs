@@ -56,6 +56,7 @@ struct Link {
 
 struct World {
     router: Router,
+    config: RouteConfig,
     limits: RouteLimits,
     random: Random,
     now: Millis,
@@ -103,7 +104,8 @@ impl World {
         config.timeouts.stable_ms = 3_000;
         let limits = config.limits;
         let mut world = World {
-            router: Router::new(ShardId(0), Arc::new(config), seed),
+            router: Router::new(ShardId(0), Arc::new(config.clone()), seed),
+            config,
             limits,
             random: Random::new(seed ^ 0xABCD),
             now: Millis(1_000),
@@ -151,7 +153,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.pick(45) {
+        match self.pick(46) {
             0..=11 => self.write(),
             12..=15 => self.answer_resolve(),
             16..=18 => self.answer_connect(),
@@ -164,6 +166,7 @@ impl World {
             35..=38 => self.pass_time(2_000),
             39..=42 => self.lend(),
             43 => self.withdraw(),
+            44 => self.reload(),
             _ => self.pass_time(40_000),
         }
         self.settle();
@@ -349,6 +352,15 @@ impl World {
         let id = there[self.pick(there.len())];
         let Some(pair) = self.links.get_mut(&id).unwrap().lent.pop() else { return };
         self.router.reverse_withdrawn(id, &pair, &mut self.out);
+    }
+
+    /// The backend has another address, or shares its links in another way, or nothing changed.
+    fn reload(&mut self) {
+        let address = ["127.0.0.1:5269", "127.0.0.2:5269"][self.pick(2)].parse().unwrap();
+        let sharing = [Sharing::Links(1), Sharing::Links(2), Sharing::None][self.pick(3)];
+        let backend = HostedKind::Backend(BackendRoute { address, sharing });
+        self.config.hosted.last_mut().unwrap().kind = backend;
+        self.router.set_config(self.now, &Arc::new(self.config.clone()), &mut self.out);
     }
 
     fn flush_some(&mut self) {

@@ -188,18 +188,45 @@ impl Router {
         if !(closed_by_us || lasted && worked) {
             self.rest_lane(now, at);
         }
+        let is_wanted = self.lane_is_wanted(at);
+        let free = self.lanes.left_for_good(at);
         if let LinkEnd::Failed(failure) = end
-            && let Some(cause) = decides_for_the_lane(failure)
+            && let Some(cause) = decides_for_the_lane(failure).filter(|_| is_wanted)
         {
-            return self.lane_decided(now, at, cause, unsent, out);
-        }
-        if let Some(pair) = suspect {
-            self.refuse_suspect(now, at, &pair, out);
-        }
-        if !self.lane_is_wanted(at) || self.stage == Stage::Draining {
-            self.disband(now, at, unsent, out);
+            self.lane_decided(now, at, cause, unsent, out);
         } else {
-            self.wait_in_front(now, at, unsent, out);
+            if let Some(pair) = suspect {
+                self.refuse_suspect(now, at, &pair, out);
+            }
+            if self.stage == Stage::Draining {
+                self.disband(now, at, unsent, out);
+            } else if is_wanted {
+                self.wait_in_front(now, at, unsent, out);
+                self.advance_lane(now, at, out);
+            } else {
+                self.disband(now, at, Vec::new(), out);
+                self.move_unsent(now, unsent, out);
+            }
+        }
+        for at in free.map(|target| self.lanes.idle_to(&target)).unwrap_or_default() {
+            self.advance_lane(now, at, out);
+        }
+    }
+
+    /// What the link of a lane that was left did not send goes in front of what waits in the lanes that took over.
+    fn move_unsent(&mut self, now: Millis, unsent: Vec<Parcel>, out: &mut Vec<Action>) {
+        let mut moved: BTreeMap<usize, Vec<Parcel>> = BTreeMap::new();
+        for parcel in unsent {
+            match self.hosted.backend(parcel.to_domain()) {
+                Some(backend) => {
+                    let at = self.lanes.place(LaneKey::of(backend, parcel.pair()));
+                    moved.entry(at).or_default().push(parcel);
+                }
+                None => self.dispatch(now, parcel, out),
+            }
+        }
+        for (at, parcels) in moved {
+            self.wait_in_front(now, at, parcels, out);
             self.advance_lane(now, at, out);
         }
     }
@@ -272,7 +299,10 @@ impl Router {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         match lane.state {
             LaneState::Idle => {
-                if let Some(pair) = lane.first().cloned() {
+                if let Some(pair) = lane.first().cloned()
+                    && !self.lanes.is_held(pair.target())
+                    && let Some(lane) = self.lanes.get_mut(at)
+                {
                     let until = now.after(self.config.timeouts.connect_ms);
                     lane.state = LaneState::Connecting { until };
                     self.counters.connects += 1;
@@ -320,6 +350,19 @@ impl Router {
         }
         self.advance_lane(now, at, out);
         self.refuse_all(now, &expired, Undeliverable::Expired, out);
+    }
+
+    /// After a change of the configuration, before anything else finds its way by it: the links of lanes that no parcel would
+    /// take any more are closed, and those that take over wait for that.
+    pub(super) fn leave_lanes(&mut self, out: &mut Vec<Action>) {
+        for at in self.lanes.places() {
+            if !self.lane_is_wanted(at)
+                && self.lanes.get(at).is_some_and(|lane| lane.state.link().is_some())
+            {
+                self.close_lane(at, out);
+                self.lanes.leave(at);
+            }
+        }
     }
 
     /// After a change of the configuration: lanes that no parcel would take any more end.

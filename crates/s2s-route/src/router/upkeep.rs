@@ -81,6 +81,7 @@ impl Router {
         };
         self.hosted.set_entries(&kept.hosted);
         self.config = Arc::new(kept);
+        self.leave_lanes(out);
         for at in self.slots.places() {
             let Some(slot) = self.slots.get_mut(at) else { continue };
             if self.hosted.covers(slot.pair.sender()) && !self.hosted.covers(slot.pair.target()) {

@@ -211,10 +211,68 @@ fn a_new_address_takes_over_what_waits() {
     shard.hears("verona.example", "2");
     let moved = Arc::new(served_by("10.0.0.6:5269", Sharing::Links(1)));
     shard.router.set_config(shard.now, &moved, &mut shard.out);
-    assert_eq!(shard.said(), ["close 2", "connect backend for verona.example -> capulet.example"]);
-    assert!(shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["3"]).is_empty());
+    assert_eq!(shard.said(), ["close 2"]);
+    assert!(shard.hears("montague.example", "4").is_empty());
+    assert_eq!(
+        shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["3"]),
+        ["connect backend for verona.example -> capulet.example"]
+    );
     assert_eq!(shard.backend_connected(OUT2), ["authorize on 3", "authorize on 3"]);
+    assert_eq!(
+        shard.accepts(OUT2, "montague.example"),
+        ["send 3: message 3", "send 3: message 4"],
+        "what the old link did not send goes first"
+    );
+    assert_eq!(shard.accepts(OUT2, "verona.example"), ["send 3: message 2"]);
     assert_eq!(shard.router.snapshot().lanes, 1);
+}
+
+/// Two links of the old server hold something; the new one is called when both are gone.
+#[test]
+fn a_lane_that_takes_over_waits_for_the_links_of_all_that_it_replaces() {
+    let mut shard = Shard::new(served_by("10.0.0.5:5269", Sharing::None));
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    shard.hears("verona.example", "2");
+    shard.backend_connected(OUT2);
+    shard.accepts(OUT2, "verona.example");
+    for sharing in [Sharing::Links(2), Sharing::Links(1)] {
+        let moved = Arc::new(served_by("10.0.0.6:5269", sharing));
+        shard.router.set_config(shard.now, &moved, &mut shard.out);
+    }
+    assert_eq!(shard.said(), ["close 2", "close 3"]);
+    assert!(shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["3"]).is_empty());
+    assert!(shard.hears("verona.example", "5").is_empty());
+    assert_eq!(
+        shard.loses(OUT2, &LinkEnd::ClosedByUs, "verona.example", &["4"]),
+        ["connect backend for montague.example -> capulet.example"]
+    );
+    shard.backend_connected(OUT);
+    assert_eq!(shard.accepts(OUT, "montague.example"), ["send 2: message 3"]);
+    assert_eq!(shard.accepts(OUT, "verona.example"), ["send 2: message 4", "send 2: message 5"]);
+}
+
+#[test]
+fn a_lane_that_is_left_and_wanted_again_keeps_the_order() {
+    let mut shard = shared();
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    for (address, id) in [("10.0.0.6:5269", "3"), ("10.0.0.5:5269", "4")] {
+        let moved = Arc::new(served_by(address, Sharing::Links(1)));
+        shard.router.set_config(shard.now, &moved, &mut shard.out);
+        shard.hears("montague.example", id);
+    }
+    assert_eq!(
+        shard.loses(OUT, &LinkEnd::ClosedByUs, "montague.example", &["2"]),
+        ["connect backend for montague.example -> capulet.example"]
+    );
+    shard.backend_connected(OUT2);
+    assert_eq!(
+        shard.accepts(OUT2, "montague.example"),
+        ["send 3: message 2", "send 3: message 3", "send 3: message 4"]
+    );
 }
 
 #[test]
