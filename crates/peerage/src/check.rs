@@ -187,6 +187,7 @@ fn differences(loaded: &Loaded) -> Vec<String> {
     };
     number("depth", limits.depth as u64, defaults.depth as u64, "");
     number("attributes", limits.attributes as u64, defaults.attributes as u64, "");
+    number("backend_links", limits.backend_links as u64, defaults.backend_links as u64, "");
     number("queue_stanzas", limits.queue_stanzas as u64, defaults.queue_stanzas as u64, "");
     let (timeouts, defaults) = (&loaded.config.timeouts, Timeouts::default());
     for (name, is, default) in [

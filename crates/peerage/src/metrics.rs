@@ -133,6 +133,11 @@ const ROUTE: &[Counted<Counters>] = &[
     Counted("established", "Outbound connections that reached a usable pair", |c| c.established),
     Counted("gave_up", "Outbound connections given up; their queue bounced", |c| c.gave_up),
     Counted("slots_evicted", "Idle outbound slots forgotten to make room", |c| c.slots_evicted),
+    Counted(
+        "backend_links_evicted",
+        "Connections to a backend closed because limits.backend_links was reached",
+        |c| c.lanes_evicted,
+    ),
 ];
 
 const SLOTS: &[InState] = &[

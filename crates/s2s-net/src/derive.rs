@@ -104,6 +104,8 @@ pub(crate) fn route(settings: &Settings, common: &Common) -> RouteConfig {
         interfaces: common.interfaces.clone(),
         ..Guard::default()
     };
+    config.limits.lanes =
+        (settings.limits.backend_links / usize::from(common.shards.max(1))).max(1);
     config.limits.queue_parcels = settings.limits.queue_stanzas;
     config.limits.queue_bytes = settings.limits.queue_bytes;
     config.limits.queue_total_bytes = settings.limits.queue_total_bytes;

@@ -177,6 +177,9 @@ pub struct Limits {
     /// Most links of the whole process; idle ones are closed, least recently used first, before a
     /// new one is refused. Default: three quarters of the file descriptor limit.
     pub links: usize,
+    /// Most links to one backend ([`RemoteProof::Certificate`]: one for each pair). Each shard may open its part of them, at
+    /// least one to each; idle ones are closed, least recently used first, before stanzas bounce. Default 1,000.
+    pub backend_links: usize,
     /// Most stanzas waiting for one domain pair. Default 4,096.
     pub queue_stanzas: usize,
     /// Most bytes waiting for one domain pair. Default 4 MiB.
@@ -195,6 +198,7 @@ impl Default for Limits {
             depth: 128,
             attributes: 64,
             links: 15_000,
+            backend_links: 1_000,
             queue_stanzas: 4_096,
             queue_bytes: 4 << 20,
             queue_total_bytes: 256 << 20,

@@ -87,6 +87,10 @@ pub struct RouteLimits {
     /// Slots, that is outbound domain pairs. Default 50,000 (about 400 bytes each). A new pair takes the place of the one
     /// that rested longest; when none rests its stanzas bounce with `resource-constraint`.
     pub slots: usize,
+    /// Lanes to one backend. Default 1,000. With one more the idle lane that was used least recently is closed; where none is
+    /// idle, or an eighth more are still closing, stanzas for it bounce with `resource-constraint`. Lanes that a reload left do
+    /// not count.
+    pub lanes: usize,
     /// Pairs on one lane to a backend. Default 16,384 (about 150 bytes each). With one more the link is closed and opened again
     /// for those that still talk; when so many wait, more bounce with `resource-constraint`.
     pub lane_pairs: usize,
@@ -119,6 +123,7 @@ impl Default for RouteLimits {
     fn default() -> RouteLimits {
         RouteLimits {
             slots: 50_000,
+            lanes: 1_000,
             lane_pairs: 16_384,
             queue_parcels: 4_096,
             queue_bytes: 4 << 20,

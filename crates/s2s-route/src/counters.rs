@@ -55,6 +55,8 @@ pub struct Counters {
     pub connects: u64,
     /// Pairs that became authorised.
     pub established: u64,
+    /// Lanes whose links were closed because the backend had as many as it may have.
+    pub lanes_evicted: u64,
     /// Times a slot began to send on a link that the remote server had opened (XEP-0288).
     pub borrowed: u64,
     /// Attempts given up.

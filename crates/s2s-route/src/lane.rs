@@ -74,6 +74,8 @@ pub(crate) struct Lane {
     pub(crate) backoff: Backoff,
     /// A reload left it while it had a link: what the link does not send goes to another lane. See [`Lanes::is_held`].
     pub(crate) is_left: bool,
+    /// When a parcel was last sent on its link, or a pair authorised there.
+    pub(crate) last_used: Millis,
     /// Pairs that may send on the link as it stands.
     pub(crate) authorized: HashSet<DomainPair>,
     /// In an order of its own: the same calls give the same actions.
@@ -259,6 +261,8 @@ pub(crate) struct Lanes {
     lanes: Slab<Lane>,
     by_key: HashMap<LaneKey, usize>,
     by_link: HashMap<LinkId, usize>,
+    /// How many lanes each backend has, without those that were left.
+    by_address: HashMap<SocketAddr, usize>,
     /// How many lanes that were left still have a link, by target.
     left: HashMap<Domain, usize>,
     wakes: BTreeSet<(Millis, usize)>,
@@ -310,6 +314,7 @@ impl Lanes {
             key: key.clone(),
             state: LaneState::Idle,
             is_left: false,
+            last_used: Millis(0),
             backoff: Backoff::default(),
             authorized: HashSet::new(),
             waiting: BTreeMap::new(),
@@ -319,8 +324,33 @@ impl Lanes {
             sweep: None,
             wake: None,
         });
+        *self.by_address.entry(key.address).or_default() += 1;
         self.by_key.insert(key, at);
         at
+    }
+
+    fn discount(&mut self, address: SocketAddr) {
+        if let Some(count) = self.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+
+    /// How many lanes this backend has, without those that were left.
+    pub(crate) fn count_to(&self, address: SocketAddr) -> usize {
+        self.by_address.get(&address).copied().unwrap_or(0)
+    }
+
+    /// Of this backend's lanes on whose links nothing is waited for, the one used least recently. Visits all lanes.
+    pub(crate) fn least_used(&self, address: SocketAddr) -> Option<usize> {
+        let idle = |lane: &Lane| {
+            let is_open = matches!(lane.state, LaneState::Open { .. });
+            is_open && lane.waiting.is_empty() && lane.key.address == address
+        };
+        let lanes = self.lanes.iter().filter(|(_, lane)| idle(lane));
+        lanes.min_by_key(|(_, lane)| (lane.last_used, lane.id.generation)).map(|(at, _)| at)
     }
 
     /// A reload leaves this lane, which has a link.
@@ -328,6 +358,8 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         if !std::mem::replace(&mut lane.is_left, true) {
             *self.left.entry(lane.key.target.clone()).or_default() += 1;
+            let address = lane.key.address;
+            self.discount(address);
         }
     }
 
@@ -338,6 +370,7 @@ impl Lanes {
             return None;
         }
         let target = lane.key.target.clone();
+        *self.by_address.entry(lane.key.address).or_default() += 1;
         let left = self.left.get_mut(&target)?;
         *left -= 1;
         if *left > 0 {
@@ -383,6 +416,7 @@ impl Lanes {
         if idle {
             let lane = self.lanes.remove(at);
             self.by_key.remove(&lane.key);
+            self.discount(lane.key.address);
         }
     }
 

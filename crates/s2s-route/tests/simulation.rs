@@ -83,7 +83,7 @@ impl World {
             .to_vec();
         let backend = BackendRoute {
             address: "127.0.0.1:5269".parse().unwrap(),
-            sharing: if seed.is_multiple_of(4) { Sharing::None } else { Sharing::Links(1) },
+            sharing: if seed.is_multiple_of(2) { Sharing::None } else { Sharing::Links(1) },
         };
         config.hosted.push(HostedEntry {
             pattern: DomainPattern::parse(BEHIND).unwrap(),
@@ -91,6 +91,7 @@ impl World {
         });
         config.limits = RouteLimits {
             slots: 7,
+            lanes: 2,
             lane_pairs: 3,
             queue_parcels: 5,
             queue_bytes: 2_500,
@@ -153,11 +154,11 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.pick(46) {
+        match self.pick(48) {
             0..=11 => self.write(),
             12..=15 => self.answer_resolve(),
             16..=18 => self.answer_connect(),
-            19 => self.answer_backend(),
+            19 | 45 | 46 => self.answer_backend(),
             20..=25 => self.stream_event(),
             26..=28 => self.flush_some(),
             29 | 30 => self.end_link(),

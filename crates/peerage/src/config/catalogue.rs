@@ -477,6 +477,14 @@ pub const CHAPTERS: &[Chapter] = &[
                 meaning: "Most connections of the process. At the limit idle ones are closed, least recently used first, before a new one is refused.",
             },
             Key {
+                path: "limits.backend_links",
+                takes: Takes::Integer(1, 1_000_000, ""),
+                default: "1000",
+                example: "1000",
+                set: false,
+                meaning: "Most connections of the process to one backend; each shard has an equal part, at least one. It matters for proof = \"certificate\", where each pair of domains has a connection of its own: keep it below what the server may accept. At the limit idle ones are closed, least recently used first; where none is idle, stanzas bounce.",
+            },
+            Key {
                 path: "limits.queue_stanzas",
                 takes: Takes::Integer(1, 1_000_000, ""),
                 default: "4096",

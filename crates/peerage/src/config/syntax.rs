@@ -311,6 +311,7 @@ fn network(text: &str) -> Result<IpNet, ipnet::AddrParseError> {
 fn limits(section: &Section<'_>) -> (Limits, bool) {
     let mut limits = Limits::default();
     let links = set(section, "links", &mut limits.links);
+    set(section, "backend_links", &mut limits.backend_links);
     set(section, "preauth_bytes", &mut limits.preauth_bytes);
     set(section, "depth", &mut limits.depth);
     set(section, "attributes", &mut limits.attributes);

@@ -14,6 +14,9 @@ use crate::lane::{LaneKey, LaneState};
 use crate::parcel::Parcel;
 use crate::queue::Waiting;
 
+/// So many more lanes, as a part of the bound, may be closing.
+const CLOSING_PART: usize = 8;
+
 impl Router {
     /// A parcel for a domain that a backend serves.
     pub(super) fn via_lane(
@@ -24,10 +27,12 @@ impl Router {
         out: &mut Vec<Action>,
     ) {
         let key = LaneKey::of(backend, parcel.pair());
-        if let Some(lane) = self.lanes.find(&key).and_then(|at| self.lanes.get(at))
+        if let Some(at) = self.lanes.find(&key)
+            && let Some(lane) = self.lanes.get_mut(at)
             && let LaneState::Open { link, .. } = lane.state
             && lane.authorized.contains(parcel.pair())
         {
+            lane.last_used = now;
             return self.send(link, parcel, out);
         }
         if self.hosted.is_within_one_server(backend, parcel.pair()) {
@@ -39,7 +44,9 @@ impl Router {
         if let Some(cause) = self.backend_refusals.get(now, parcel.pair()).copied() {
             return self.refuse(now, &parcel, cause, out);
         }
-        let at = self.lanes.place(key);
+        let Some(at) = self.place_lane(key, out) else {
+            return self.refuse(now, &parcel, Undeliverable::Full, out);
+        };
         let Some(lane) = self.lanes.get_mut(at) else { return };
         let is_new = !lane.waiting.contains_key(parcel.pair());
         let most = self.config.limits.lane_pairs;
@@ -56,6 +63,20 @@ impl Router {
         if let Some(waiting) = over {
             self.refuse(now, &waiting.parcel, Undeliverable::Full, out);
         }
+    }
+
+    /// The lane of this key. Each costs the backend a connection, and where pairs share none whoever sends from many domains
+    /// decides how many there are: at the bound an idle one makes room, or there is no lane.
+    fn place_lane(&mut self, key: LaneKey, out: &mut Vec<Action>) -> Option<usize> {
+        let (most, held) = (self.config.limits.lanes, self.lanes.count_to(key.address));
+        if self.lanes.find(&key).is_none() && held >= most {
+            // One that was asked to go takes a moment.
+            let idle = self.lanes.least_used(key.address);
+            let idle = idle.filter(|_| held < most + (most / CLOSING_PART).max(1))?;
+            self.counters.lanes_evicted += 1;
+            self.close_lane(idle, out);
+        }
+        Some(self.lanes.place(key))
     }
 
     /// A transport is up for [`Action::ConnectBackend`] and its stream begins to negotiate.
@@ -120,6 +141,7 @@ impl Router {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         let LaneState::Open { link, .. } = lane.state else { return };
         lane.authorized.insert(pair.clone());
+        lane.last_used = now;
         lane.cautious = false;
         let petition = lane.settled(pair);
         self.counters.established += 1;
@@ -218,10 +240,10 @@ impl Router {
         let mut moved: BTreeMap<usize, Vec<Parcel>> = BTreeMap::new();
         for parcel in unsent {
             match self.hosted.backend(parcel.to_domain()) {
-                Some(backend) => {
-                    let at = self.lanes.place(LaneKey::of(backend, parcel.pair()));
-                    moved.entry(at).or_default().push(parcel);
-                }
+                Some(backend) => match self.place_lane(LaneKey::of(backend, parcel.pair()), out) {
+                    Some(at) => moved.entry(at).or_default().push(parcel),
+                    None => self.refuse(now, &parcel, Undeliverable::Full, out),
+                },
                 None => self.dispatch(now, parcel, out),
             }
         }

@@ -99,6 +99,69 @@ fn without_sharing_each_pair_has_a_link_of_its_own() {
     assert_eq!(shard.accepts(OUT2, "verona.example"), ["send 3: message 2"]);
 }
 
+/// With certificates every remote domain costs the backend a connection.
+#[test]
+fn a_stranger_with_many_domains_gets_no_more_links_than_the_bound() {
+    let mut config = served_by("10.0.0.5:5269", Sharing::None);
+    config.limits.lanes = 8;
+    let mut shard = Shard::new(config);
+    let mut opened = 0;
+    for n in 0..100 {
+        let said = shard.hears(&format!("r{n}.example"), "1");
+        opened += said.iter().filter(|said| said.starts_with("connect backend")).count();
+    }
+    assert_eq!(opened, 8, "all are busy: none makes room");
+    let counters = shard.router.counters();
+    assert_eq!((counters.bounced, shard.router.snapshot().lanes), (92, 8));
+}
+
+#[test]
+fn an_idle_link_makes_room_for_a_lane_the_least_used_one_first() {
+    let mut config = served_by("10.0.0.5:5269", Sharing::None);
+    config.limits.lanes = 2;
+    let mut shard = Shard::new(config);
+    for (domain, link) in [("a.example", OUT), ("b.example", OUT2)] {
+        shard.hears(domain, "1");
+        shard.backend_connected(link);
+        shard.accepts(link, domain);
+        shard.pass(10);
+    }
+    assert_eq!(shard.hears("a.example", "2"), ["send 2: message 2"]);
+    assert_eq!(
+        shard.hears("c.example", "1"),
+        ["close 3", "connect backend for c.example -> capulet.example"]
+    );
+    // One more is closing; the link of a.example, which is idle too, must not go for a third.
+    assert_eq!(shard.hears("d.example", "1"), ["resolve d.example"], "the error");
+    assert!(shard.closed(OUT2, &LinkEnd::ClosedByUs, &[]).is_empty());
+    assert_eq!(shard.router.snapshot().lanes, 2);
+    assert_eq!(
+        shard.hears("e.example", "1"),
+        ["close 2", "connect backend for e.example -> capulet.example"]
+    );
+    assert_eq!(shard.router.counters().lanes_evicted, 2);
+}
+
+#[test]
+fn links_that_a_reload_left_take_no_room_from_those_that_replace_them() {
+    let mut config = served_by("10.0.0.5:5269", Sharing::None);
+    config.limits.lanes = 1;
+    let mut shard = Shard::new(config);
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    let mut shared = served_by("10.0.0.5:5269", Sharing::Links(1));
+    shared.limits.lanes = 1;
+    shard.router.set_config(shard.now, &Arc::new(shared), &mut shard.out);
+    assert_eq!(shard.said(), ["close 2"]);
+    assert!(shard.hears("montague.example", "2").is_empty());
+    assert_eq!(shard.router.counters().bounced, 0);
+    assert_eq!(
+        shard.closed(OUT, &LinkEnd::ClosedByUs, &[]),
+        ["connect backend for montague.example -> capulet.example"]
+    );
+}
+
 #[test]
 fn a_backend_that_is_down_is_waited_for_and_found_again() {
     let mut shard = shared();
