@@ -27,6 +27,7 @@ enum Followup {
     Return(Parcel),
     TooBig(Parcel),
     Settle(Rc<Link>),
+    OfferRoom(Rc<Link>),
     Unresolvable(xmpp_addr::Domain),
 }
 
@@ -51,6 +52,7 @@ impl Shard {
                         self.settle(now, &link, &mut link.state.borrow_mut(), &mut actions);
                         self.after_step(&link);
                     }
+                    Followup::OfferRoom(link) => self.offer_room(now, &link, &mut actions),
                     Followup::Unresolvable(remote) => {
                         let failure = Err(s2s_route::DnsFailure::Temporary);
                         self.router.borrow_mut().resolved(now, &remote, failure, &mut actions);
@@ -60,9 +62,29 @@ impl Shard {
         }
     }
 
+    /// Lets the router send a portion of what waits for this link, if it awaits that and the link has room.
+    pub(crate) fn offer_room(
+        self: &Rc<Self>,
+        now: Millis,
+        link: &Rc<Link>,
+        actions: &mut Vec<Action>,
+    ) {
+        let bytes_max = self.live.borrow().settings.limits.outbox_bytes;
+        let room = link.state.borrow_mut().take_room(bytes_max);
+        if let Some(bytes) = room {
+            self.router.borrow_mut().has_room(now, link.id, bytes, actions);
+        }
+    }
+
     fn perform_one(self: &Rc<Self>, now: Millis, action: Action, followups: &mut Vec<Followup>) {
         match action {
             Action::Send { link, parcel } => self.send(link, parcel, followups),
+            Action::AwaitRoom { link } => {
+                if let Some(link) = self.link(link) {
+                    link.state.borrow_mut().awaits_room = true;
+                    followups.push(Followup::OfferRoom(link));
+                }
+            }
             Action::Forward { shard, parcel } => self.forward(shard, parcel, followups),
             Action::Resolve { remote } => {
                 let request = ControlRequest::Resolve { shard: self.id, remote: remote.clone() };

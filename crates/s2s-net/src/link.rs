@@ -111,6 +111,8 @@ pub(crate) struct LinkState {
     pub(crate) closed_by_us: bool,
     /// All was flushed and our side is shut; the peer's last bytes are read until then.
     pub(crate) linger_until: Option<Millis>,
+    /// The router has more for it, see [`LinkState::take_room`].
+    pub(crate) awaits_room: bool,
     /// The router knows that the link has ended.
     pub(crate) reported: bool,
     /// Why it broke, where the stream could not know.
@@ -276,6 +278,7 @@ impl LinkState {
             inside: HashSet::new(),
             closed_by_us: false,
             linger_until: None,
+            awaits_room: false,
             reported: false,
             broken: None,
         }
@@ -317,6 +320,19 @@ impl LinkState {
         self.out_bytes += len;
         self.out.push_back(Out::Parcel(parcel));
         Pushed::Taken
+    }
+
+    /// How many bytes the router may send now of what waits for this link; `None` unless it awaits that and little waits here.
+    ///
+    /// Half of what may wait stays free for those who talk on the link meanwhile, and readers wait from there on: the next
+    /// portion comes at a quarter, where they go on too.
+    pub(crate) fn take_room(&mut self, bytes_max: usize) -> Option<usize> {
+        // Behind our last word there is none; the end of the link gives back what waits.
+        if !self.awaits_room || self.has_said_goodbye() || self.out_bytes > bytes_max / 4 {
+            return None;
+        }
+        self.awaits_room = false;
+        Some(bytes_max / 2 - self.out_bytes)
     }
 
     /// Our close tag is said or queued, or nothing can be said any more. RFC 6120 §4.4: no data

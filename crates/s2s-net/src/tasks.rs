@@ -164,6 +164,12 @@ async fn write(shard: &Rc<Shard>, link: &Rc<Link>) {
             }
             state.write_since = Some(shard.now());
         }
+        if link.state.borrow().awaits_room {
+            // What was just taken for writing made room.
+            let (now, mut actions) = (shard.now(), Vec::new());
+            shard.offer_room(now, link, &mut actions);
+            shard.perform(now, actions);
+        }
         let len = batch.len() as u64;
         let (result, sent) = link.socket.write_all(batch).await;
         batch = sent;

@@ -22,6 +22,12 @@ pub enum Action {
         /// What to write.
         parcel: Parcel,
     },
+    /// Call [`Router::has_room`](crate::Router::has_room) when so little waits on this link that more may be given to it at once;
+    /// now, if that is so.
+    AwaitRoom {
+        /// The link.
+        link: LinkId,
+    },
     /// Put the parcel into the mailbox of another shard, whose router gets it by [`Router::route`](crate::Router::route).
     Forward {
         /// The other shard.

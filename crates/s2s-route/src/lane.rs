@@ -84,6 +84,9 @@ pub(crate) struct Lane {
     pub(crate) unasked: VecDeque<DomainPair>,
     /// How many of `waiting` were.
     pub(crate) asked: usize,
+    /// Those of `waiting` that are authorised, in order; it may name some that wait no longer. Their parcels leave as the link has
+    /// room: the router waits for that while this is not empty.
+    granted: VecDeque<DomainPair>,
     /// The last link ended with an error: one pair at a time is asked until one is authorised, so that a pair over which the
     /// backend ends streams is found.
     pub(crate) cautious: bool,
@@ -91,12 +94,21 @@ pub(crate) struct Lane {
     wake: Option<Millis>,
 }
 
-/// A pair that waits to be authorised.
+/// A pair that waits to be authorised, or for room on the link.
 #[derive(Debug, Default)]
 pub(crate) struct Petition {
     pub(crate) queue: Queue,
-    /// The peer was asked on the link as it stands.
-    pub(crate) asked: bool,
+    standing: Standing,
+}
+
+/// How far a pair that waits is on the link as it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    #[default]
+    Unasked,
+    Asked,
+    /// Authorised.
+    Granted,
 }
 
 /// What a lane waits for.
@@ -145,10 +157,10 @@ impl Lane {
         while self.asked < most {
             let pair = self.unasked.pop_front()?;
             if let Some(petition) = self.waiting.get_mut(&pair)
-                && !petition.asked
+                && petition.standing == Standing::Unasked
                 && !petition.queue.is_empty()
             {
-                petition.asked = true;
+                petition.standing = Standing::Asked;
                 self.asked += 1;
                 return Some(pair);
             }
@@ -166,16 +178,66 @@ impl Lane {
 
     /// The only pair that the peer was asked about, when it was asked alone.
     pub(crate) fn suspect(&self) -> Option<DomainPair> {
-        let mut asked = self.waiting.iter().filter(|(_, petition)| petition.asked);
+        let is_asked = |petition: &Petition| petition.standing == Standing::Asked;
+        let mut asked = self.waiting.iter().filter(|(_, petition)| is_asked(petition));
         let (pair, _) = asked.next().filter(|_| self.cautious)?;
         asked.next().is_none().then(|| pair.clone())
     }
 
-    /// Takes a pair that was answered, or whose parcels are all gone.
+    /// Takes a pair that was refused, or is no longer to be asked about.
     pub(crate) fn settled(&mut self, pair: &DomainPair) -> Option<Petition> {
         let petition = self.waiting.remove(pair)?;
-        self.asked -= usize::from(petition.asked);
+        self.asked -= usize::from(petition.standing == Standing::Asked);
         Some(petition)
+    }
+
+    /// The pair is authorised. Whether the link's room is to be asked for now: something waits, and nothing did before.
+    pub(crate) fn grant(&mut self, pair: &DomainPair) -> bool {
+        self.authorized.insert(pair.clone());
+        let Some(petition) = self.settled(pair) else { return false };
+        if petition.queue.is_empty() {
+            return false;
+        }
+        let is_new = petition.standing != Standing::Granted;
+        self.waiting.insert(pair.clone(), Petition { standing: Standing::Granted, ..petition });
+        if is_new {
+            self.granted.push_back(pair.clone());
+        }
+        is_new && self.granted.len() == 1
+    }
+
+    /// Takes the next parcel of a pair that is authorised, if it is no longer than this.
+    pub(crate) fn next_granted(&mut self, bytes: usize, total: &mut Total) -> Option<Waiting> {
+        while let Some(pair) = self.granted.front() {
+            let petition = self.waiting.get_mut(pair);
+            let petition = petition.filter(|petition| petition.standing == Standing::Granted);
+            if let Some(petition) = petition
+                && let Some(len) = petition.queue.first_len()
+            {
+                if len > bytes {
+                    return None;
+                }
+                let next = petition.queue.pop(total);
+                if petition.queue.is_empty() {
+                    self.waiting.remove(pair);
+                    self.granted.pop_front();
+                }
+                return next;
+            }
+            self.granted.pop_front();
+        }
+        None
+    }
+
+    /// Whether parcels of authorised pairs may still wait for room.
+    pub(crate) fn wants_room(&self) -> bool {
+        !self.granted.is_empty()
+    }
+
+    /// Whether parcels of this pair go straight to the link.
+    pub(crate) fn passes(&self, pair: &DomainPair) -> bool {
+        // Behind what waits for room a newer one waits too.
+        self.authorized.contains(pair) && !self.waiting.contains_key(pair)
     }
 
     /// The link is gone: everything has to be asked again.
@@ -183,10 +245,11 @@ impl Lane {
         self.authorized.clear();
         self.asked = 0;
         self.unasked.clear();
+        self.granted.clear();
         // Who waited only for an answer waits for nothing now.
         self.waiting.retain(|_, petition| !petition.queue.is_empty());
         for (pair, petition) in &mut self.waiting {
-            petition.asked = false;
+            petition.standing = Standing::Unasked;
             self.unasked.push_back(pair.clone());
         }
     }
@@ -200,7 +263,7 @@ impl Lane {
         total: &mut Total,
     ) -> Option<Waiting> {
         if let Some(petition) = self.waiting.get_mut(waiting.parcel.pair()) {
-            if petition.queue.is_empty() && !petition.asked {
+            if petition.queue.is_empty() && petition.standing == Standing::Unasked {
                 // Emptied meanwhile, and passed over by who asks.
                 self.unasked.push_back(waiting.parcel.pair().clone());
             }
@@ -231,9 +294,12 @@ impl Lane {
             }
         }
         if !expired.is_empty() {
-            self.waiting.retain(|_, petition| petition.asked || !petition.queue.is_empty());
+            self.waiting.retain(|_, petition| {
+                petition.standing == Standing::Asked || !petition.queue.is_empty()
+            });
             let waiting = &self.waiting;
-            self.unasked.retain(|pair| waiting.get(pair).is_some_and(|petition| !petition.asked));
+            let is_unasked = |petition: &Petition| petition.standing == Standing::Unasked;
+            self.unasked.retain(|pair| waiting.get(pair).is_some_and(is_unasked));
         }
         expired
     }
@@ -242,6 +308,7 @@ impl Lane {
     pub(crate) fn take_waiting(&mut self, total: &mut Total) -> Vec<Parcel> {
         self.asked = 0;
         self.unasked.clear();
+        self.granted.clear();
         let petitions = std::mem::take(&mut self.waiting);
         petitions
             .into_values()
@@ -320,6 +387,7 @@ impl Lanes {
             waiting: BTreeMap::new(),
             unasked: VecDeque::new(),
             asked: 0,
+            granted: VecDeque::new(),
             cautious: false,
             sweep: None,
             wake: None,

@@ -73,6 +73,11 @@ impl Queue {
         self.pop(total).map(|waiting| waiting.parcel)
     }
 
+    /// Bytes of the first parcel.
+    pub(crate) fn first_len(&self) -> Option<usize> {
+        self.waiting.front().map(|first| first.parcel.len())
+    }
+
     /// Everything, in order.
     pub(crate) fn take(&mut self, total: &mut Total) -> Vec<Waiting> {
         std::iter::from_fn(|| self.pop(total)).collect()

@@ -48,6 +48,8 @@ struct Link {
     /// What came after the close tag.
     late: Vec<Parcel>,
     outbox: VecDeque<Parcel>,
+    /// The router has more for it.
+    awaits_room: bool,
     verifies: Vec<VerifyRequest>,
     asked_to_authorize: bool,
     /// The router wants it closed; it takes its time.
@@ -145,6 +147,7 @@ impl World {
                 lent: Vec::new(),
                 late: Vec::new(),
                 outbox: VecDeque::new(),
+                awaits_room: false,
                 verifies: Vec::new(),
                 asked_to_authorize: false,
                 closing: false,
@@ -376,9 +379,16 @@ impl World {
         for _ in 0..most {
             let Some(parcel) = self.links.get_mut(&id).and_then(|link| link.outbox.pop_front())
             else {
-                return;
+                break;
             };
             self.delivered(&parcel);
+        }
+        if let Some(link) = self.links.get_mut(&id)
+            && link.outbox.is_empty()
+            && std::mem::take(&mut link.awaits_room)
+        {
+            let bytes = self.pick(2_000);
+            self.router.has_room(self.now, id, bytes, &mut self.out);
         }
     }
 
@@ -506,6 +516,11 @@ impl World {
                 }
                 None => panic!("sent to a link that is gone"),
             },
+            Action::AwaitRoom { link } => {
+                let link = self.links.get_mut(&link).unwrap();
+                assert!(!link.awaits_room, "asked twice");
+                link.awaits_room = true;
+            }
             Action::Forward { .. } => panic!("there is one shard"),
             Action::Resolve { remote } => self.resolves.push(remote),
             Action::Connect { slot, pair, targets, .. } => {
@@ -544,6 +559,7 @@ impl World {
             for id in ids {
                 self.flush(id, usize::MAX);
             }
+            self.settle();
             let closing: Vec<LinkId> =
                 self.links.iter().filter(|(_, link)| link.closing).map(|(id, _)| *id).collect();
             for id in &closing {

@@ -220,6 +220,32 @@ fn a_backend_that_was_down_gets_what_waited() {
     assert!(link.expect("</message>").contains("id='3'"));
 }
 
+/// More waited than the outbox of a link takes.
+#[test]
+fn all_that_waited_for_a_backend_reaches_it_however_small_the_outbox_is() {
+    let capulet = listener();
+    let address = capulet.local_addr().unwrap();
+    drop(capulet);
+    let mut setup = behind(backend_at(address));
+    setup.settings.limits.outbox_bytes = 16 * 1024;
+    let plane = setup.shards(1).start();
+    let mut montague = believed(&plane, "montague.example");
+    for n in 0..400 {
+        let body = "x".repeat(1_000);
+        let to = "to='juliet@capulet.example'";
+        montague.send(&format!(
+            "<message from='romeo@montague.example' {to} id='{n}'><body>{body}</body></message>"
+        ));
+    }
+    plane.wait_for("all to wait", |totals| totals.queued == 400);
+    let capulet = TcpListener::bind(address).unwrap();
+    let mut link = takes(&capulet, "d1");
+    proves(&plane, &mut link, "montague.example", "d1");
+    for n in 0..400 {
+        assert_eq!(attr(&link.expect("</message>"), "id"), format!("{n}"));
+    }
+}
+
 #[test]
 fn the_wait_for_a_backend_that_stays_down_ends_with_an_error() {
     let capulet = listener();

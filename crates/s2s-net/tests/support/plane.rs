@@ -135,6 +135,8 @@ pub struct Totals {
     pub closed_idle: u64,
     pub closed_for_room: u64,
     pub chains_judged: u64,
+    /// Parcels that wait in queues.
+    pub queued: usize,
     pub panics: u64,
     pub bidirectional: u64,
     /// By rung.
@@ -299,6 +301,7 @@ fn totals(stub: &Stub) -> Totals {
         totals.closed_idle += report.net.closed_idle;
         totals.closed_for_room += report.net.closed_for_room;
         totals.chains_judged += report.net.chains_judged;
+        totals.queued += report.route.queued;
         totals.panics += report.net.panics;
         totals.bidirectional += report.net.bidirectional;
         for rung in 0..4 {

@@ -30,7 +30,7 @@ impl Router {
         if let Some(at) = self.lanes.find(&key)
             && let Some(lane) = self.lanes.get_mut(at)
             && let LaneState::Open { link, .. } = lane.state
-            && lane.authorized.contains(parcel.pair())
+            && lane.passes(parcel.pair())
         {
             lane.last_used = now;
             return self.send(link, parcel, out);
@@ -140,18 +140,38 @@ impl Router {
     ) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         let LaneState::Open { link, .. } = lane.state else { return };
-        lane.authorized.insert(pair.clone());
         lane.last_used = now;
         lane.cautious = false;
-        let petition = lane.settled(pair);
         self.counters.established += 1;
-        if let Some(mut petition) = petition {
-            while let Some(waiting) = petition.queue.pop(&mut self.total) {
-                self.counters.sent += 1;
-                out.push(Action::Send { link, parcel: waiting.parcel });
-            }
+        if lane.grant(pair) {
+            out.push(Action::AwaitRoom { link });
         }
         self.advance_lane(now, at, out);
+    }
+
+    /// The answer to [`Action::AwaitRoom`]: the link takes so many bytes now without delay for others. One parcel is sent at least.
+    ///
+    /// What waited through an outage of a backend can be more than an outbox holds. It leaves in portions, so that nothing
+    /// bounces that could still wait.
+    pub fn has_room(&mut self, now: Millis, link: LinkId, bytes: usize, out: &mut Vec<Action>) {
+        let Some(at) = self.lanes.by_link(link) else { return };
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        if !matches!(lane.state, LaneState::Open { .. }) {
+            // It waits for the next link.
+            return;
+        }
+        let (mut room, mut most) = (bytes, usize::MAX);
+        while let Some(waiting) = lane.next_granted(most, &mut self.total) {
+            room = room.saturating_sub(waiting.parcel.len());
+            most = room;
+            self.counters.sent += 1;
+            out.push(Action::Send { link, parcel: waiting.parcel });
+        }
+        lane.last_used = now;
+        if lane.wants_room() {
+            out.push(Action::AwaitRoom { link });
+        }
+        self.lanes.settle(now, at);
     }
 
     fn lane_refused(

@@ -37,6 +37,8 @@ struct Shard {
     router: Router,
     now: Millis,
     out: Vec<Action>,
+    /// Room that every link has when it is asked for; `None`: nothing is said yet.
+    room: Option<usize>,
 }
 
 impl Shard {
@@ -46,7 +48,7 @@ impl Shard {
             pattern: DomainPattern::parse("capulet.example").unwrap(),
             link: COMPONENT,
         });
-        Shard { router, now: Millis(1_000), out: Vec::new() }
+        Shard { router, now: Millis(1_000), out: Vec::new(), room: Some(usize::MAX) }
     }
 
     fn route(&mut self, xml: &str) -> Vec<String> {
@@ -160,6 +162,15 @@ impl Shard {
     }
 
     fn said(&mut self) -> Vec<String> {
+        if let Some(room) = self.room {
+            let asks = |action: &Action| matches!(action, Action::AwaitRoom { .. });
+            while let Some(at) = self.out.iter().position(asks) {
+                let Action::AwaitRoom { link } = self.out.remove(at) else { unreachable!() };
+                let mut sent = Vec::new();
+                self.router.has_room(self.now, link, room, &mut sent);
+                self.out.splice(at..at, sent);
+            }
+        }
         let counters = self.router.counters();
         let gone = counters.sent + counters.forwarded + counters.bounced + counters.dropped();
         assert_eq!(
@@ -194,6 +205,7 @@ fn spoken(action: &Action) -> String {
             format!("verify {} on {}", request.stream_id, link.index)
         }
         Action::Verified { stream_id, outcome, .. } => format!("verified {stream_id}: {outcome:?}"),
+        Action::AwaitRoom { link } => format!("await room on {}", link.index),
         Action::Close { link } => format!("close {}", link.index),
     }
 }

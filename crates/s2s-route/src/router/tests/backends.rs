@@ -99,6 +99,72 @@ fn without_sharing_each_pair_has_a_link_of_its_own() {
     assert_eq!(shard.accepts(OUT2, "verona.example"), ["send 3: message 2"]);
 }
 
+/// What waited through an outage may be more than an outbox takes.
+#[test]
+fn what_waited_leaves_as_the_link_has_room() {
+    let mut shard = shared();
+    shard.room = None;
+    for id in ["1", "2", "3"] {
+        shard.hears("montague.example", id);
+    }
+    shard.hears("verona.example", "4");
+    shard.backend_connected(OUT);
+    assert_eq!(shard.accepts(OUT, "montague.example"), ["await room on 2"]);
+    assert!(shard.accepts(OUT, "verona.example").is_empty(), "asked already");
+    assert!(shard.hears("montague.example", "5").is_empty(), "behind the others");
+    let len = "<message from='romeo@montague.example' to='juliet@capulet.example' id='1'/>".len();
+    let has_room = |shard: &mut Shard, bytes| {
+        shard.router.has_room(shard.now, OUT, bytes, &mut shard.out);
+        shard.said()
+    };
+    assert_eq!(
+        has_room(&mut shard, 2 * len),
+        ["send 2: message 1", "send 2: message 2", "await room on 2"]
+    );
+    assert_eq!(has_room(&mut shard, 0), ["send 2: message 3", "await room on 2"], "one at least");
+    assert_eq!(has_room(&mut shard, 3 * len), ["send 2: message 5", "send 2: message 4"]);
+    assert_eq!(shard.hears("montague.example", "6"), ["send 2: message 6"]);
+    assert_eq!(shard.router.snapshot().queued, 0);
+}
+
+#[test]
+fn what_waits_for_room_when_the_link_ends_goes_on_the_next_in_order() {
+    let mut shard = shared();
+    shard.room = None;
+    for id in ["1", "2", "3"] {
+        shard.hears("montague.example", id);
+    }
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    shard.router.has_room(shard.now, OUT, 0, &mut shard.out);
+    assert_eq!(shard.said(), ["send 2: message 1", "await room on 2"]);
+    let lost = LinkEnd::Failed(OutboundFailure::ConnectionLost);
+    shard.loses(OUT, &lost, "montague.example", &["1"]);
+    shard.router.has_room(shard.now, OUT, usize::MAX, &mut shard.out);
+    assert!(shard.said().is_empty(), "too late");
+    shard.pass(1_000);
+    assert_eq!(shard.backend_connected(OUT2), ["authorize on 3"]);
+    shard.room = Some(usize::MAX);
+    assert_eq!(
+        shard.accepts(OUT2, "montague.example"),
+        ["send 3: message 1", "send 3: message 2", "send 3: message 3"]
+    );
+}
+
+#[test]
+fn waiting_for_room_has_an_end_too() {
+    let mut shard = shared();
+    shard.room = None;
+    shard.hears("montague.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "montague.example");
+    shard.pass(31_000);
+    assert_eq!(shard.router.counters().bounced, 1);
+    assert_eq!(shard.hears("montague.example", "2"), ["send 2: message 2"], "nothing is in front");
+    shard.router.has_room(shard.now, OUT, usize::MAX, &mut shard.out);
+    assert!(shard.said().is_empty());
+}
+
 /// With certificates every remote domain costs the backend a connection.
 #[test]
 fn a_stranger_with_many_domains_gets_no_more_links_than_the_bound() {
