@@ -514,7 +514,7 @@ pub const CHAPTERS: &[Chapter] = &[
                 default: "8MiB",
                 example: "\"8MiB\"",
                 set: false,
-                meaning: "Most bytes accepted for a connection whose peer does not read. At least stanza_bytes.",
+                meaning: "Most bytes accepted for a connection whose peer does not read. At least queue_bytes.",
             },
         ],
     },

@@ -335,7 +335,8 @@ fn limits(section: &Section<'_>) -> (Limits, bool) {
     let stanza = ("stanza_bytes", limits.stanza_bytes, &stanza);
     let queue = ("queue_bytes", limits.queue_bytes, &queue);
     at_least(stanza, queue);
-    at_least(stanza, ("outbox_bytes", limits.outbox_bytes, &outbox));
+    // What waited for a link of its own is given to it at once.
+    at_least(queue, ("outbox_bytes", limits.outbox_bytes, &outbox));
     at_least(queue, ("queue_total_bytes", limits.queue_total_bytes, &total));
     (limits, links.is_some())
 }

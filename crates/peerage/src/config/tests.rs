@@ -392,6 +392,16 @@ fn one_stanza_fits_wherever_a_stanza_waits() {
 }
 
 #[test]
+fn what_waited_for_a_connection_fits_into_its_outbox() {
+    refused(
+        "[limits]\noutbox_bytes = \"1MiB\"\n",
+        &[
+            "peerage.toml:12: limits.outbox_bytes = \"1MiB\": must be at least limits.queue_bytes, which is 4194304",
+        ],
+    );
+}
+
+#[test]
 fn more_links_than_descriptors_is_a_warning() {
     assert_eq!(
         warnings(&format!("{SOUND}{VERIFIED}[limits]\nlinks = 20000\n")),
