@@ -2,18 +2,18 @@
 //! have said all they had to say.
 //!
 //! First every shard closes its links with remote servers. When the last of them is gone everywhere,
-//! all bounces are in the mailboxes: each shard reads its own once more and closes its components.
-//! A shard's thread ends when all shards are empty, or when the drain's time is over.
+//! all bounces are in the mailboxes: each shard reads its own once more, lets backends answer for the
+//! pairs that bounces wait for, and closes its links with components and backends. A shard's thread ends when all shards are empty, or when the drain's time is over.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use s2s_proto::Millis;
 
-use crate::link::{Link, Stream};
+use crate::link::{Link, Side, Stream};
 use crate::shard::Shard;
 
-/// Rounds of mail before components are closed; the rings hold no more.
+/// Rounds of mail before our own side is closed; the rings hold no more.
 const LAST_ROUNDS: usize = 256;
 
 /// How far the shards of the process are; each counts itself once.
@@ -38,8 +38,8 @@ pub(crate) enum Drain {
         /// Since when the shard drains.
         since: Millis,
     },
-    /// Components are being closed.
-    Components {
+    /// Components and links with backends are being closed.
+    OwnSide {
         /// Since when the shard drains.
         since: Millis,
     },
@@ -56,7 +56,7 @@ impl Drain {
             Drain::Serving => None,
             Drain::Remotes { since }
             | Drain::Waiting { since }
-            | Drain::Components { since }
+            | Drain::OwnSide { since }
             | Drain::Empty { since } => Some(since),
         }
     }
@@ -68,6 +68,16 @@ impl Shard {
         self.drain.get() != Drain::Serving
     }
 
+    /// Whether somebody of this side may connect. Backends may until they are closed themselves: they have keys to ask about
+    /// before they take the errors for their users.
+    pub(crate) fn is_open_to(&self, side: Side) -> bool {
+        match self.drain.get() {
+            Drain::Serving => true,
+            Drain::Remotes { .. } | Drain::Waiting { .. } => side == Side::Backend,
+            Drain::OwnSide { .. } | Drain::Empty { .. } => false,
+        }
+    }
+
     /// Begins to end all streams; links that do not answer are cut when the drain's time is over.
     pub(crate) fn drain(self: &Rc<Self>, now: Millis) {
         if self.is_draining() {
@@ -77,7 +87,7 @@ impl Shard {
         let mut actions = Vec::new();
         self.router.borrow_mut().drain(now, &mut actions);
         self.perform(now, actions);
-        self.close_all(now, |link| !is_component(link));
+        self.close_all(now, is_remote);
     }
 
     fn close_all(self: &Rc<Self>, now: Millis, which: impl Fn(&Link) -> bool) {
@@ -94,27 +104,30 @@ impl Shard {
         let (spent, board) = (now.since(since), &self.common.drain);
         self.flush_mail();
         if let Drain::Remotes { .. } = self.drain.get()
-            && self.gauges.borrow().links == 0
+            && !self.links.borrow().iter().any(|(_, link)| is_remote(link))
             && self.outgoing.borrow().is_empty()
         {
             board.without_remotes.fetch_add(1, Ordering::SeqCst);
             self.drain.set(Drain::Waiting { since });
         }
-        // Remote servers that do not answer are not waited for to the very end: components come
+        // Remote servers that do not answer are not waited for to the very end: our own side comes
         // after them.
         let all_gone = self.is_everywhere(&board.without_remotes);
+        let is_late = spent >= drain_ms / 4 * 3;
         if let Drain::Remotes { .. } | Drain::Waiting { .. } = self.drain.get()
-            && (all_gone || spent >= drain_ms / 4 * 3)
+            && (all_gone || is_late)
         {
             // The last bounces of the other shards, which came before their sign.
             let mut rounds = 0;
             while rounds < LAST_ROUNDS && self.take_mail() {
                 rounds += 1;
             }
-            self.drain.set(Drain::Components { since });
-            self.close_all(now, |_| true);
+            if is_late || !self.router.borrow().waits_for_backends() {
+                self.drain.set(Drain::OwnSide { since });
+                self.close_all(now, |_| true);
+            }
         }
-        if let Drain::Components { .. } = self.drain.get()
+        if let Drain::OwnSide { .. } = self.drain.get()
             && self.links.borrow().is_empty()
         {
             board.empty.fetch_add(1, Ordering::SeqCst);
@@ -134,6 +147,8 @@ impl Shard {
     }
 }
 
-fn is_component(link: &Link) -> bool {
-    matches!(link.state.borrow().stream, Stream::Component { .. })
+/// Neither of a component nor of a backend: the bounces for those come from the end of the others.
+fn is_remote(link: &Link) -> bool {
+    let state = link.state.borrow();
+    state.side == Side::Federation && !matches!(state.stream, Stream::Component { .. })
 }

@@ -42,17 +42,17 @@ impl Shard {
         if kind == ListenerKind::Backend && !self.admits_backend(peer) {
             return socket.shutdown();
         }
-        if self.is_draining() || !self.make_room(now) {
-            self.count(|counters| counters.refused_for_room += 1);
-            return socket.shutdown();
-        }
-        let live = self.live();
         let side = match kind {
             ListenerKind::Backend => Side::Backend,
             ListenerKind::S2s | ListenerKind::S2sDirectTls | ListenerKind::Component => {
                 Side::Federation
             }
         };
+        if !self.is_open_to(side) || !self.make_room(now) {
+            self.count(|counters| counters.refused_for_room += 1);
+            return socket.shutdown();
+        }
+        let live = self.live();
         let stream = match kind {
             ListenerKind::Component => Stream::Component {
                 stream: Box::new(ComponentStream::new(live.component.clone(), self.seed())),
@@ -94,7 +94,7 @@ impl Shard {
             Ok(socket) => socket,
             Err(error) => return warn!(%error, "cannot adopt a connection"),
         };
-        if self.is_draining() || !self.make_room(now) {
+        if !self.is_open_to(side) || !self.make_room(now) {
             self.count(|counters| counters.refused_for_room += 1);
             return socket.shutdown();
         }

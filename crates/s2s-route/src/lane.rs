@@ -304,6 +304,25 @@ impl Lane {
         expired
     }
 
+    /// Takes out the stanzas that wait for an answer of the peer; errors, and what only waits for room, stay.
+    pub(crate) fn take_unanswered(&mut self, total: &mut Total) -> Vec<Parcel> {
+        let mut taken = Vec::new();
+        let petitions = self.waiting.values_mut();
+        for petition in petitions.filter(|petition| petition.standing != Standing::Granted) {
+            taken.extend(petition.queue.take_stanzas(total).into_iter().map(|w| w.parcel));
+        }
+        self.waiting.retain(|_, petition| {
+            petition.standing == Standing::Asked || !petition.queue.is_empty()
+        });
+        taken
+    }
+
+    /// Whether something waits for an answer or for room on the link.
+    pub(crate) fn holds_for_its_link(&self) -> bool {
+        let any_queued = self.waiting.values().any(|petition| !petition.queue.is_empty());
+        matches!(self.state, LaneState::Open { .. }) && any_queued
+    }
+
     /// Everything that waits, pair by pair.
     pub(crate) fn take_waiting(&mut self, total: &mut Total) -> Vec<Parcel> {
         self.asked = 0;

@@ -49,11 +49,16 @@ impl Queue {
         {
             return Some(waiting);
         }
+        self.add(Waiting { parcel: waiting.parcel.detached(), until: waiting.until }, total);
+        None
+    }
+
+    fn add(&mut self, waiting: Waiting, total: &mut Total) {
+        let cost = cost(&waiting.parcel);
         self.bytes += cost;
         total.bytes += cost;
         total.parcels += 1;
-        self.waiting.push_back(Waiting { parcel: waiting.parcel.detached(), until: waiting.until });
-        None
+        self.waiting.push_back(waiting);
     }
 
     pub(crate) fn pop(&mut self, total: &mut Total) -> Option<Waiting> {
@@ -81,6 +86,17 @@ impl Queue {
     /// Everything, in order.
     pub(crate) fn take(&mut self, total: &mut Total) -> Vec<Waiting> {
         std::iter::from_fn(|| self.pop(total)).collect()
+    }
+
+    /// Everything but the errors that we made, in order.
+    pub(crate) fn take_stanzas(&mut self, total: &mut Total) -> Vec<Waiting> {
+        let is_bounce = |waiting: &Waiting| matches!(waiting.parcel, Parcel::Bounce(_));
+        let (bounces, stanzas): (Vec<_>, Vec<_>) =
+            self.take(total).into_iter().partition(is_bounce);
+        for bounce in bounces {
+            self.add(bounce, total);
+        }
+        stanzas
     }
 
     /// Until when the first parcel may wait.

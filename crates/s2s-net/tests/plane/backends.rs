@@ -247,6 +247,34 @@ fn all_that_waited_for_a_backend_reaches_it_however_small_the_outbox_is() {
 }
 
 #[test]
+fn a_drain_brings_the_users_of_a_backend_the_errors_for_what_waited() {
+    let capulet = listener();
+    let plane = behind(backend_at(capulet.local_addr().unwrap())).shards(1).start();
+    let mut verona = believed(&plane, "verona.example");
+    verona.send(&message("prince@verona.example", "juliet@capulet.example", "1"));
+    let mut link = takes(&capulet, "d1");
+    proves(&plane, &mut link, "verona.example", "d1");
+    link.expect("</message>");
+    let silent = listener();
+    plane.zone("montague.example", &[at(silent.local_addr().unwrap())]);
+    let mut stream = federates(&plane, "montague.example");
+    stream.send(&message("juliet@capulet.example", "romeo@montague.example", "2"));
+    let mut outside = Peer::accept(&silent);
+    outside.expect("<stream:stream");
+    plane.drain();
+    for mut remote in [outside, verona] {
+        remote.expect("</stream:stream>");
+    }
+    // montague.example has never sent anything here: the backend asks about its key first, now.
+    proves(&plane, &mut link, "montague.example", "d1");
+    let error = link.expect("</message>");
+    assert!(error.contains("id='2'") && error.contains("shutting down"), "{error}");
+    for mut own in [link, stream] {
+        own.expect("</stream:stream>");
+    }
+}
+
+#[test]
 fn the_wait_for_a_backend_that_stays_down_ends_with_an_error() {
     let capulet = listener();
     let address = capulet.local_addr().unwrap();

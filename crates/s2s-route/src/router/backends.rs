@@ -10,7 +10,7 @@ use crate::action::{Action, LinkEnd, OutboundEvent};
 use crate::bounce::Undeliverable;
 use crate::config::BackendRoute;
 use crate::ids::{LaneId, LinkId};
-use crate::lane::{LaneKey, LaneState};
+use crate::lane::{Lane, LaneKey, LaneState};
 use crate::parcel::Parcel;
 use crate::queue::Waiting;
 
@@ -38,7 +38,7 @@ impl Router {
         if self.hosted.is_within_one_server(backend, parcel.pair()) {
             return self.refuse(now, &parcel, Undeliverable::NotHosted, out);
         }
-        if self.stage == Stage::Draining {
+        if self.stage == Stage::Draining && !self.may_wait_to_the_last(&key, &parcel) {
             return self.refuse(now, &parcel, Undeliverable::Draining, out);
         }
         if let Some(cause) = self.backend_refusals.get(now, parcel.pair()).copied() {
@@ -55,7 +55,7 @@ impl Router {
         }
         let until = now.after(self.config.timeouts.queue_ms);
         let over = lane.enqueue(Waiting { parcel, until }, &self.config.limits, &mut self.total);
-        if is_new && lane.authorized.len() >= most {
+        if is_new && lane.authorized.len() >= most && self.stage == Stage::Serving {
             // The peer's table of names grows with the link's age; a new link starts with those that still talk.
             self.close_lane(at, out);
         }
@@ -63,6 +63,18 @@ impl Router {
         if let Some(waiting) = over {
             self.refuse(now, &waiting.parcel, Undeliverable::Full, out);
         }
+    }
+
+    /// Whether this may wait on a lane although the process shuts down. The backend is near and its open link is among the last to
+    /// be closed: time for an answer, so that its users learn what became of their stanzas.
+    fn may_wait_to_the_last(&self, key: &LaneKey, parcel: &Parcel) -> bool {
+        let lane = self.lanes.find(key).and_then(|at| self.lanes.get(at));
+        lane.is_some_and(|lane| {
+            let is_open = matches!(lane.state, LaneState::Open { .. });
+            let is_welcome =
+                matches!(parcel, Parcel::Bounce(_)) || lane.authorized.contains(parcel.pair());
+            is_open && is_welcome
+        })
     }
 
     /// The lane of this key. Each costs the backend a connection, and where pairs share none whoever sends from many domains
@@ -423,21 +435,34 @@ impl Router {
         }
     }
 
-    /// The process shuts down: what waits bounces; open links still take parcels.
+    /// The process shuts down: stanzas that wait bounce. Open links still take parcels, and errors wait there for their pair.
     pub(super) fn drain_lanes(&mut self, now: Millis, out: &mut Vec<Action>) {
         for at in self.lanes.places() {
-            self.disband(now, at, Vec::new(), out);
+            let Some(lane) = self.lanes.get_mut(at) else { continue };
+            if !matches!(lane.state, LaneState::Open { .. }) {
+                self.disband(now, at, Vec::new(), out);
+                continue;
+            }
+            let stanzas = lane.take_unanswered(&mut self.total);
+            self.lanes.settle(now, at);
+            self.refuse_all(now, &stanzas, Undeliverable::Draining, out);
         }
     }
 
-    /// Nothing waits in this lane any longer: all finds its new way. An open link is closed, unless the process drains.
+    /// Whether something waits for an answer of a backend, or for room, on a link that stands. To be asked in a drain: what came to
+    /// wait since it began are errors for the backend's users.
+    pub fn waits_for_backends(&self) -> bool {
+        self.lanes.iter().any(Lane::holds_for_its_link)
+    }
+
+    /// Nothing waits in this lane any longer: all finds its new way. Its link is closed; in a drain that is the caller's.
     fn disband(&mut self, now: Millis, at: usize, unsent: Vec<Parcel>, out: &mut Vec<Action>) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         let mut parcels = unsent;
         parcels.extend(lane.take_waiting(&mut self.total));
         if lane.state.link().is_none() {
             lane.state = LaneState::Idle;
-        } else if self.stage == Stage::Serving || lane.authorized.is_empty() {
+        } else if self.stage == Stage::Serving {
             self.close_lane(at, out);
         }
         self.lanes.settle(now, at);

@@ -417,6 +417,23 @@ fn a_drain_bounces_what_waits_and_leaves_open_links_to_the_caller() {
     assert_eq!(shard.hears("montague.example", "3"), ["send 2: message 3"]);
 }
 
+/// The error for a backend's user comes in the name of a remote domain that may never have sent anything there.
+#[test]
+fn an_error_that_a_drain_makes_waits_on_an_open_link_for_its_pair() {
+    let mut shard = shared();
+    shard.hears("verona.example", "1");
+    shard.backend_connected(OUT);
+    shard.accepts(OUT, "verona.example");
+    assert_eq!(shard.says("2"), ["resolve montague.example"]);
+    shard.router.drain(shard.now, &mut shard.out);
+    assert_eq!(shard.said(), ["authorize on 2"]);
+    assert!(shard.router.waits_for_backends());
+    shard.hears("montague.example", "3");
+    assert_eq!(shard.router.counters().dropped_bounces, 1, "stanzas wait no more");
+    assert_eq!(shard.accepts(OUT, "montague.example"), ["send 2: remote-server-timeout wait 2"]);
+    assert!(!shard.router.waits_for_backends());
+}
+
 /// A backend's user gets the errors for what it sent abroad in the name of the remote domain.
 #[test]
 fn an_error_for_a_backends_user_takes_the_lane_of_the_remote_domain() {
