@@ -2,7 +2,7 @@
 //!
 //! `attempt` holds the life of a slot from the first parcel to an authorised link, `reverse` the links that remote servers lend
 //! it, `ends` how links end, `backends` the lanes to the operator's own servers, `verification` the tickets, `upkeep` time,
-//! configuration and shutdown.
+//! configuration and shutdown, `lane_upkeep` the two latter for lanes.
 
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ use crate::verify::Ledger;
 mod attempt;
 mod backends;
 mod ends;
+mod lane_upkeep;
 mod reverse;
 mod upkeep;
 mod verification;
