@@ -175,6 +175,9 @@ impl Router {
         let Some(slot) = self.slots.get_mut(at) else { return };
         let refusal = if draining { Some(Undeliverable::Draining) } else { slot.refuses(now) };
         if let Some(cause) = refusal {
+            // Nor does what came later wait any longer: it would fare better than the older ones, and start an attempt.
+            let behind = slot.queue.take(&mut self.total);
+            unsent.extend(behind.into_iter().map(|waiting| waiting.parcel));
             self.advance(now, at, out);
             return self.refuse_all(now, &unsent, cause, out);
         }

@@ -183,6 +183,39 @@ fn a_pair_that_is_withdrawn_takes_its_link_along_and_nothing_is_overtaken() {
 }
 
 #[test]
+fn a_rest_holds_for_all_that_waited_for_the_end_of_a_lent_link_and_the_older_bounce_first() {
+    let bounced = |ids: [&str; 2]| ids.map(|id| format!("send 1: remote-server-timeout wait {id}"));
+    let mut shard = Shard::new(config());
+    shard.lends(LENT);
+    shard.says("1");
+    shard.verify("s1");
+    shard.withdraws(LENT);
+    assert_eq!(shard.says("2"), [""; 0], "it waits for the end of the link");
+    shard.resolve(&["8.8.8.1"]);
+    let (slot, _) = shard.connecting();
+    shard.router.connect_failed(shard.now, slot, ConnectFailure::Refused, &mut shard.out);
+    assert_eq!(shard.said().len(), 1, "the verification is answered");
+    assert_eq!(shard.closed(LENT, &LinkEnd::ClosedByUs, &["1"]), bounced(["1", "2"]));
+    assert!(matches!(shard.router.slot_state(&outward()), Some(SlotState::CoolingDown(_))));
+    // Without anything given back, too.
+    shard.pass(600_000);
+    shard.lends(LENT2);
+    shard.says("3");
+    shard.verify("s2");
+    shard.withdraws(LENT2);
+    shard.says("4");
+    shard.says("5");
+    shard.router.resolved(
+        shard.now,
+        &domain("montague.example"),
+        Err(DnsFailure::Temporary),
+        &mut shard.out,
+    );
+    shard.said();
+    assert_eq!(shard.closed(LENT2, &LinkEnd::ClosedByUs, &[]), bounced(["4", "5"]));
+}
+
+#[test]
 fn a_link_of_another_shard_or_for_a_domain_that_is_not_ours_is_not_used() {
     let mut shard = Shard::new(config());
     let elsewhere = LinkId { shard: ShardId(1), ..LENT };
