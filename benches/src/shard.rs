@@ -83,10 +83,10 @@ impl EstablishedShard {
                     Action::Resolve { remote } => {
                         self.router.resolved(NOW, &remote, Ok(discovery()), &mut self.out);
                     }
-                    Action::Connect { slot, targets, .. } => {
+                    Action::Connect { attempt, targets, .. } => {
                         let target = targets.first().expect("a target");
-                        let link = link(slot.index + 1);
-                        self.router.connected(NOW, slot, link, target, &mut self.out);
+                        let link = link(attempt.slot.index + 1);
+                        self.router.connected(NOW, attempt, link, target, &mut self.out);
                     }
                     Action::Authorize { link, pair } => {
                         let event = OutboundEvent::PairAuthorized { pair };

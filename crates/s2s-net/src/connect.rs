@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use s2s_route::{ConnectFailure, LaneId, SlotId, Target};
+use s2s_route::{AttemptId, ConnectFailure, LaneId, Target};
 use socket2::{Domain, Protocol, SockAddr, Type};
 use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
@@ -26,7 +26,7 @@ const TOTAL: Duration = Duration::from_secs(45);
 /// Starts the attempt in a task of its own; the router is told how it ended.
 pub(crate) fn start(
     shard: &Rc<Shard>,
-    slot: SlotId,
+    attempt: AttemptId,
     pair: DomainPair,
     targets: Vec<Target>,
     dialback_first: bool,
@@ -44,11 +44,11 @@ pub(crate) fn start(
         };
         shard.step("a connection", || match outcome {
             Ok((socket, place)) => {
-                shard.connected(socket, slot, pair, &targets[place], dialback_first);
+                shard.connected(socket, attempt, pair, &targets[place], dialback_first);
             }
             Err(failure) => {
                 debug!(%pair, ?failure, "no connection");
-                shard.not_connected(slot, failure);
+                shard.not_connected(attempt, failure);
             }
         });
         shard.flush_mail();

@@ -92,8 +92,8 @@ impl Shard {
                     followups.push(Followup::Unresolvable(remote));
                 }
             }
-            Action::Connect { slot, pair, targets, dialback_first } => {
-                crate::connect::start(self, slot, pair, targets, dialback_first);
+            Action::Connect { attempt, pair, targets, dialback_first } => {
+                crate::connect::start(self, attempt, pair, targets, dialback_first);
             }
             Action::ConnectBackend { lane, address, pair } => {
                 crate::connect::start_backend(self, lane, address, pair);

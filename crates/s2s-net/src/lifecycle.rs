@@ -10,7 +10,7 @@ use bytes::Bytes;
 use s2s_proto::{
     ComponentStream, InboundStream, Input, Millis, OutboundOptions, OutboundStream, TlsState,
 };
-use s2s_route::{ConnectFailure, LinkId, SlotId, Target, TlsMode};
+use s2s_route::{AttemptId, ConnectFailure, LinkId, Target, TlsMode};
 use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
 
@@ -109,11 +109,11 @@ impl Shard {
         self.on_bytes(&link, &mut bytes.to_vec(), 0);
     }
 
-    /// A connection to a target of `slot` stands.
+    /// A connection to a target of `attempt` stands.
     pub(crate) fn connected(
         self: &Rc<Self>,
         socket: Socket,
-        slot: SlotId,
+        attempt: AttemptId,
         pair: DomainPair,
         target: &Target,
         dialback_first: bool,
@@ -141,18 +141,18 @@ impl Shard {
         }
         let mut actions = Vec::new();
         // First of all, so that the router knows the link when its stream ends at once.
-        self.router.borrow_mut().connected(now, slot, link.id, target, &mut actions);
+        self.router.borrow_mut().connected(now, attempt, link.id, target, &mut actions);
         self.settle(now, &link, &mut link.state.borrow_mut(), &mut actions);
         self.perform(now, actions);
         self.begin(&link, now);
     }
 
-    /// A connection attempt of `slot` came to nothing.
-    pub(crate) fn not_connected(self: &Rc<Self>, slot: SlotId, failure: ConnectFailure) {
+    /// A connection attempt came to nothing.
+    pub(crate) fn not_connected(self: &Rc<Self>, attempt: AttemptId, failure: ConnectFailure) {
         let now = self.now();
         self.count(|counters| counters.connect_failures += 1);
         let mut actions = Vec::new();
-        self.router.borrow_mut().connect_failed(now, slot, failure, &mut actions);
+        self.router.borrow_mut().connect_failed(now, attempt, failure, &mut actions);
         self.perform(now, actions);
     }
 

@@ -9,7 +9,7 @@ use s2s_proto::{
 use xmpp_addr::{Domain, DomainPair, DomainPattern};
 
 use crate::discovery::Target;
-use crate::ids::{LaneId, LinkId, ShardId, SlotId};
+use crate::ids::{AttemptId, LaneId, LinkId, ShardId};
 use crate::parcel::Parcel;
 
 /// What the router wants done. Actions are executed in the order they were appended.
@@ -43,8 +43,8 @@ pub enum Action {
     /// Try to connect; answer with [`Router::connected`](crate::Router::connected) or
     /// [`Router::connect_failed`](crate::Router::connect_failed).
     Connect {
-        /// The slot the link is for.
-        slot: SlotId,
+        /// The slot the link is for, and which of its attempts this is.
+        attempt: AttemptId,
         /// (local, remote).
         pair: DomainPair,
         /// In the order to try them: the next group ([`Target::priority`]) when all of one failed; inside a group in

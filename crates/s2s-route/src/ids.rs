@@ -29,6 +29,16 @@ pub struct SlotId {
     pub generation: u32,
 }
 
+/// Names one connection attempt of one slot, so that the outcome of an attempt that was given up is not taken for that of the
+/// next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptId {
+    /// The slot the link is for.
+    pub slot: SlotId,
+    /// Grows with every attempt the router asks for.
+    pub number: u32,
+}
+
 /// Names one lane of one router, never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId {

@@ -59,7 +59,7 @@ pub use discovery::{
     plan,
 };
 pub use guard::{Guard, GuardRefusal, SpecialUse};
-pub use ids::{LaneId, LinkId, ShardId, SlotId};
+pub use ids::{AttemptId, LaneId, LinkId, ShardId, SlotId};
 pub use parcel::{Kept, Parcel};
 pub use random::Random;
 pub use router::Router;

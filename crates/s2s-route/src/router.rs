@@ -50,6 +50,8 @@ pub struct Router {
     random: Random,
     hosted: Hosted,
     slots: Slots,
+    /// Connection attempts asked for; see [`AttemptId`](crate::AttemptId).
+    attempts: u32,
     reverse: ReverseLinks,
     lanes: Lanes,
     ledger: Ledger,
@@ -79,6 +81,7 @@ impl Router {
             random: Random::new(seed),
             hosted: Hosted::new(&config.hosted),
             slots: Slots::default(),
+            attempts: 0,
             reverse: ReverseLinks::default(),
             lanes: Lanes::default(),
             ledger: Ledger::default(),

@@ -10,7 +10,7 @@ use xmpp_addr::{Domain, DomainPair};
 use crate::backoff::Backoff;
 use crate::bounce::Undeliverable;
 use crate::discovery::Target;
-use crate::ids::{LinkId, SlotId};
+use crate::ids::{AttemptId, LinkId, SlotId};
 use crate::queue::Queue;
 use crate::verify::Ticket;
 
@@ -95,6 +95,7 @@ pub(crate) struct Resolving {
 
 #[derive(Debug)]
 pub(crate) struct Connecting {
+    pub(crate) attempt: AttemptId,
     pub(crate) until: Millis,
     pub(crate) targets: Vec<Target>,
 }
@@ -280,10 +281,12 @@ impl Slots {
         self.slots.get_mut(at)
     }
 
-    /// The slot's place, unless it was evicted meanwhile.
-    pub(crate) fn place_of(&self, id: SlotId) -> Option<usize> {
-        let at = usize::try_from(id.index).ok()?;
-        self.slots.get(at).filter(|slot| slot.id == id).map(|_| at)
+    /// The slot that waits for this very attempt, and its place.
+    pub(crate) fn awaiting(&mut self, attempt: AttemptId) -> Option<(usize, &mut Slot)> {
+        let at = usize::try_from(attempt.slot.index).ok()?;
+        let slot = self.slots.get_mut(at)?;
+        let waits = matches!(&slot.state, State::Connecting(state) if state.attempt == attempt);
+        waits.then_some((at, slot))
     }
 
     pub(crate) fn by_link(&self, link: LinkId) -> Option<usize> {

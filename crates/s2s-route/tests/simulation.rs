@@ -14,9 +14,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use s2s_proto::{Demand, DialbackCondition, Millis, OutboundFailure, VerifyOutcome, VerifyRequest};
 use s2s_route::{
-    Action, Attachment, BackendRoute, BackoffConfig, ConnectFailure, Discovery, DnsFailure,
-    HostedEntry, HostedKind, LaneId, LinkEnd, LinkId, OutboundEvent, Parcel, Random, RouteConfig,
-    RouteLimits, Router, ShardId, Sharing, SlotId, Srv, SrvAnswer, Target, VerifyTicket,
+    Action, Attachment, AttemptId, BackendRoute, BackoffConfig, ConnectFailure, Discovery,
+    DnsFailure, HostedEntry, HostedKind, LaneId, LinkEnd, LinkId, OutboundEvent, Parcel, Random,
+    RouteConfig, RouteLimits, Router, ShardId, Sharing, Srv, SrvAnswer, Target, VerifyTicket,
 };
 use stanzas::stanza;
 use xmpp_addr::{Domain, DomainPair, DomainPattern};
@@ -65,7 +65,7 @@ struct World {
     out: Vec<Action>,
     links: BTreeMap<LinkId, Link>,
     resolves: Vec<Domain>,
-    connects: Vec<(SlotId, DomainPair, Vec<Target>)>,
+    connects: Vec<(AttemptId, DomainPair, Vec<Target>)>,
     backend_connects: Vec<(LaneId, DomainPair)>,
     written: Vec<Written>,
     /// The last stanza delivered of each conversation.
@@ -256,13 +256,13 @@ impl World {
             return;
         }
         let at = self.pick(self.connects.len());
-        let (slot, pair, targets) = self.connects.swap_remove(at);
+        let (attempt, pair, targets) = self.connects.swap_remove(at);
         if self.chance(25) {
-            self.router.connect_failed(self.now, slot, ConnectFailure::Refused, &mut self.out);
+            self.router.connect_failed(self.now, attempt, ConnectFailure::Refused, &mut self.out);
         } else {
             let target = targets[self.pick(targets.len())].clone();
             let link = self.new_link(Some(pair));
-            self.router.connected(self.now, slot, link, &target, &mut self.out);
+            self.router.connected(self.now, attempt, link, &target, &mut self.out);
         }
     }
 
@@ -523,9 +523,9 @@ impl World {
             }
             Action::Forward { .. } => panic!("there is one shard"),
             Action::Resolve { remote } => self.resolves.push(remote),
-            Action::Connect { slot, pair, targets, .. } => {
+            Action::Connect { attempt, pair, targets, .. } => {
                 assert!(!targets.is_empty());
-                self.connects.push((slot, pair, targets));
+                self.connects.push((attempt, pair, targets));
             }
             Action::ConnectBackend { lane, pair, .. } => self.backend_connects.push((lane, pair)),
             Action::Authorize { link, pair } if pair.target().as_str() == BEHIND => {

@@ -9,7 +9,7 @@ use super::Router;
 use crate::action::{Action, OutboundEvent};
 use crate::bounce::{ConnectFailure, Undeliverable, is_target_specific};
 use crate::discovery::{Discovery, DnsFailure, Target, plan};
-use crate::ids::{LinkId, SlotId};
+use crate::ids::{AttemptId, LinkId};
 use crate::parcel::Parcel;
 use crate::slot::{
     Authorize, Closing, Connecting, CoolingDown, Established, Refusal, Resolving, Slot, State,
@@ -57,17 +57,16 @@ impl Router {
     pub fn connected(
         &mut self,
         now: Millis,
-        slot: SlotId,
+        attempt: AttemptId,
         link: LinkId,
         target: &Target,
         out: &mut Vec<Action>,
     ) {
-        let Some(at) = self.slots.place_of(slot) else { return out.push(Action::Close { link }) };
-        let Some(slot) = self.slots.get_mut(at) else { return };
-        let State::Connecting(connecting) = &mut slot.state else {
+        let Some((at, slot)) = self.slots.awaiting(attempt) else {
             // The attempt was given up meanwhile.
             return out.push(Action::Close { link });
         };
+        let State::Connecting(connecting) = &mut slot.state else { return };
         // Groups before the target's were tried in full.
         let mut others = std::mem::take(&mut connecting.targets);
         others.retain(|other| other.priority >= target.priority && other != target);
@@ -91,15 +90,11 @@ impl Router {
     pub fn connect_failed(
         &mut self,
         now: Millis,
-        slot: SlotId,
+        attempt: AttemptId,
         failure: ConnectFailure,
         out: &mut Vec<Action>,
     ) {
-        let Some(at) = self.slots.place_of(slot) else { return };
-        let Some(slot) = self.slots.get(at) else { return };
-        if !matches!(slot.state, State::Connecting(_)) {
-            return;
-        }
+        let Some((at, slot)) = self.slots.awaiting(attempt) else { return };
         if failure != ConnectFailure::NoLinks {
             // The records may be out of date: ask again next time.
             let remote = slot.pair.target().clone();
@@ -218,10 +213,12 @@ impl Router {
             ticket.stage = TicketStage::Waiting;
         }
         let until = now.after(self.config.timeouts.connect_ms);
-        slot.state = State::Connecting(Connecting { until, targets: targets.clone() });
+        self.attempts = self.attempts.wrapping_add(1);
+        let attempt = AttemptId { slot: slot.id, number: self.attempts };
+        slot.state = State::Connecting(Connecting { attempt, until, targets: targets.clone() });
         self.counters.connects += 1;
         out.push(Action::Connect {
-            slot: slot.id,
+            attempt,
             pair: slot.pair.clone(),
             targets,
             dialback_first: slot.dialback_first,

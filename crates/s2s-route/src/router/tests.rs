@@ -4,7 +4,7 @@ use crate::bounce::ConnectFailure;
 use crate::config::{HostedEntry, HostedKind, RouteLimits};
 use crate::discovery::{DnsFailure, HostAddresses, Srv, SrvAnswer, Target};
 use crate::guard::Guard;
-use crate::ids::SlotId;
+use crate::ids::AttemptId;
 use crate::stanzas::stanza;
 use s2s_proto::{
     Demand, OutboundFailure, ReceivedError, StreamCondition, VerifyOutcome, VerifyRequest,
@@ -91,14 +91,14 @@ impl Shard {
 
     fn connected(&mut self, link: LinkId, address: &str) -> Vec<String> {
         let address = address.parse().unwrap();
-        let (slot, targets) = self.connecting();
+        let (attempt, targets) = self.connecting();
         let target = targets.into_iter().find(|target| target.address == address).unwrap();
-        self.router.connected(self.now, slot, link, &target, &mut self.out);
+        self.router.connected(self.now, attempt, link, &target, &mut self.out);
         self.said()
     }
 
-    /// Slot and targets of the attempt under way.
-    fn connecting(&self) -> (SlotId, Vec<Target>) {
+    /// The attempt under way and its targets.
+    fn connecting(&self) -> (AttemptId, Vec<Target>) {
         let slot = self
             .router
             .slots
@@ -106,7 +106,7 @@ impl Shard {
             .find(|slot| matches!(slot.state, State::Connecting(_)))
             .unwrap();
         let State::Connecting(connecting) = &slot.state else { unreachable!() };
-        (slot.id, connecting.targets.clone())
+        (connecting.attempt, connecting.targets.clone())
     }
 
     fn authorized(&mut self, link: LinkId) -> Vec<String> {
@@ -313,8 +313,8 @@ fn after_a_failure_stanzas_bounce_at_once_until_the_rest_is_over() {
     shard.pass(2_000);
     assert_eq!(shard.says("3"), ["resolve montague.example"]);
     shard.resolve(&["8.8.8.1"]);
-    let (slot, _) = shard.connecting();
-    shard.router.connect_failed(shard.now, slot, ConnectFailure::Refused, &mut shard.out);
+    let (attempt, _) = shard.connecting();
+    shard.router.connect_failed(shard.now, attempt, ConnectFailure::Refused, &mut shard.out);
     assert_eq!(shard.said(), ["send 1: remote-server-timeout wait 3"]);
     shard.pass(4_000);
     assert_eq!(shard.says("4"), ["resolve montague.example"], "the records may be out of date");

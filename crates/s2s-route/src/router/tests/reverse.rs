@@ -49,12 +49,33 @@ fn what_waits_for_dns_or_a_connection_leaves_on_it_at_once_and_in_order() {
     let mut shard = Shard::new(config());
     shard.says("1");
     shard.resolve(&["8.8.8.1"]);
-    let (slot, targets) = shard.connecting();
+    let (attempt, targets) = shard.connecting();
     assert_eq!(shard.lends(LENT), ["send 7: message 1"]);
-    shard.router.connected(shard.now, slot, OUT, &targets[0], &mut shard.out);
+    shard.router.connected(shard.now, attempt, OUT, &targets[0], &mut shard.out);
     assert_eq!(shard.said(), ["close 2"], "a transport that is not needed");
     shard.closed(OUT, &LinkEnd::ClosedByUs, &[]);
     assert_eq!(shard.says("2"), ["send 7: message 2"]);
+}
+
+#[test]
+fn the_outcome_of_an_attempt_that_was_given_up_is_not_taken_for_that_of_the_next() {
+    let again = || {
+        let mut shard = Shard::new(config());
+        shard.says("1");
+        shard.resolve(&["8.8.8.1"]);
+        let (given_up, targets) = shard.connecting();
+        shard.lends(LENT);
+        assert_eq!(shard.closed(LENT, &LinkEnd::ClosedByPeer, &["1"]), ["connect 8.8.8.1"]);
+        (shard, given_up, targets)
+    };
+    let (mut shard, given_up, _) = again();
+    shard.router.connect_failed(shard.now, given_up, ConnectFailure::Refused, &mut shard.out);
+    assert_eq!(shard.said(), [""; 0]);
+    assert_eq!(shard.connected(OUT, "8.8.8.1:5269"), ["authorize on 2"]);
+    let (mut shard, given_up, targets) = again();
+    shard.router.connected(shard.now, given_up, OUT2, &targets[0], &mut shard.out);
+    assert_eq!(shard.said(), ["close 3"]);
+    assert_eq!(shard.connected(OUT, "8.8.8.1:5269"), ["authorize on 2"]);
 }
 
 #[test]
@@ -92,8 +113,8 @@ fn what_our_own_attempt_fails_to_deliver_leaves_on_the_link_of_the_peer() {
     let mut shard = Shard::new(config());
     shard.says("1");
     shard.resolve(&["8.8.8.1"]);
-    let (slot, _) = shard.connecting();
-    shard.router.connect_failed(shard.now, slot, ConnectFailure::Refused, &mut shard.out);
+    let (attempt, _) = shard.connecting();
+    shard.router.connect_failed(shard.now, attempt, ConnectFailure::Refused, &mut shard.out);
     assert_eq!(
         shard.said(),
         ["remote-server-timeout wait 1"].map(|bounce| format!("send 1: {bounce}"))
@@ -157,8 +178,8 @@ fn a_leg_that_fails_costs_no_stanza() {
     shard.verify("s1");
     shard.says("1");
     shard.resolve(&["8.8.8.1"]);
-    let (slot, _) = shard.connecting();
-    shard.router.connect_failed(shard.now, slot, ConnectFailure::Refused, &mut shard.out);
+    let (attempt, _) = shard.connecting();
+    shard.router.connect_failed(shard.now, attempt, ConnectFailure::Refused, &mut shard.out);
     let said = shard.said();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("verified s1: Failed"), "{said:?}");
@@ -192,8 +213,8 @@ fn a_rest_holds_for_all_that_waited_for_the_end_of_a_lent_link_and_the_older_bou
     shard.withdraws(LENT);
     assert_eq!(shard.says("2"), [""; 0], "it waits for the end of the link");
     shard.resolve(&["8.8.8.1"]);
-    let (slot, _) = shard.connecting();
-    shard.router.connect_failed(shard.now, slot, ConnectFailure::Refused, &mut shard.out);
+    let (attempt, _) = shard.connecting();
+    shard.router.connect_failed(shard.now, attempt, ConnectFailure::Refused, &mut shard.out);
     assert_eq!(shard.said().len(), 1, "the verification is answered");
     assert_eq!(shard.closed(LENT, &LinkEnd::ClosedByUs, &["1"]), bounced(["1", "2"]));
     assert!(matches!(shard.router.slot_state(&outward()), Some(SlotState::CoolingDown(_))));
