@@ -302,9 +302,10 @@ impl Shard {
         self.tell(link, now, |stream| stream.handle(now, Input::Shutdown));
     }
 
-    /// All is flushed and our side is shut: the router may go on without this link.
+    /// All is flushed and our side is shut: the router may go on without this link, unless the peer has to read first what was
+    /// written to it. Its end, or ours when it takes too long, says that then ([`Shard::finish`]).
     pub(crate) fn flushed(self: &Rc<Self>, link: &Rc<Link>, now: Millis) {
-        {
+        let is_barrier = {
             let state = &mut *link.state.borrow_mut();
             state.linger_until = Some(now.after(LINGER_MS));
             if state.evicted {
@@ -313,8 +314,11 @@ impl Shard {
             } else {
                 link.socket.shutdown_write();
             }
+            state.is_barrier()
+        };
+        if !is_barrier {
+            self.report_end(link, now);
         }
-        self.report_end(link, now);
         self.after_step(link);
     }
 

@@ -15,11 +15,12 @@ use s2s_proto::{
     AdvertisedLimits, CloseReason, ComponentStream, InboundStream, Input, Millis, OutboundFailure,
     OutboundStream, Output, StreamError, VerifyOutcome,
 };
-use s2s_route::{LinkId, Parcel, ShardId};
+use s2s_route::{LinkEnd, LinkId, Parcel, ShardId};
 use s2s_trust::Rung;
 use xmpp_addr::{Domain, DomainPair};
 use xmpp_frame::{Content, Frame, Framer, Limits};
 
+use crate::negotiate::link_end;
 use crate::report::Direction;
 use crate::settings::{HostedDomain, Settings};
 use crate::sys::Socket;
@@ -66,6 +67,8 @@ pub(crate) struct LinkState {
     pub(crate) raw: Vec<u8>,
     out: VecDeque<Out>,
     out_bytes: usize,
+    /// A parcel was queued here at some time.
+    carried: bool,
     /// Of these, what is no parcel: answers to what the peer asks.
     said_bytes: usize,
     /// Parcels that came after our last word.
@@ -255,6 +258,7 @@ impl LinkState {
             raw: Vec::new(),
             out: VecDeque::new(),
             out_bytes: 0,
+            carried: false,
             said_bytes: 0,
             late: Vec::new(),
             late_bytes: 0,
@@ -318,6 +322,7 @@ impl LinkState {
         // was read into.
         let parcel = if self.out_bytes > WRITE_BYTES { parcel.detached() } else { parcel };
         self.out_bytes += len;
+        self.carried = true;
         self.out.push_back(Out::Parcel(parcel));
         Pushed::Taken
     }
@@ -339,6 +344,15 @@ impl LinkState {
     /// follows it.
     fn has_said_goodbye(&self) -> bool {
         self.closing.is_some() || self.closed_by_us
+    }
+
+    /// Whether stanzas that come next could overtake those that were written here until the peer ends its side too.
+    pub(crate) fn is_barrier(&self) -> bool {
+        // Where we closed first, the peer had its time to read, or has answered.
+        let waited = matches!(self.closing, Some(CloseReason::Finished));
+        // After a failure of ours a new stream takes its time. The peer's next stream to us may stand already.
+        let fails = matches!(link_end(self), LinkEnd::Failed(_));
+        self.carried && !waited && (!fails || matches!(self.stream, Stream::Inbound(_)))
     }
 
     /// Somebody is known to speak here.

@@ -255,3 +255,21 @@ fn an_end_that_does_not_read_is_read_nonetheless() {
         while !verona.capulet.expect("</message>").contains(id) {}
     }
 }
+
+#[test]
+fn the_peers_next_connection_is_not_used_before_it_has_read_what_is_on_the_last() {
+    let mut verona = verona(Rung::Trusted, |setup| setup.shards = 1);
+    let mut first = verona.connects_by_external(BIDI);
+    let mut second = verona.connects_by_external(BIDI);
+    verona.capulet.send(&to_romeo("one"));
+    first.send("</stream:stream>");
+    // All of it is written; that a server has read it shows in its own end only.
+    assert!(first.expect_end().contains("one"));
+    let echo = message("juliet@capulet.example", "nurse@capulet.example", "echo");
+    verona.capulet.send(&(to_romeo("two") + &echo));
+    verona.capulet.expect("echo</body></message>");
+    second.send("<db:verify from='montague.example' to='capulet.example' id='x'>k</db:verify>");
+    assert!(!second.expect("<db:verify").contains("message"), "two overtook one");
+    drop(first);
+    assert!(second.expect("</message>").contains("two"));
+}
