@@ -26,6 +26,9 @@ use crate::settings::{HostedDomain, Settings};
 use crate::sys::Socket;
 use crate::tls::{TlsEngine, TlsPeerFacts};
 
+#[cfg(test)]
+mod tests;
+
 /// Plaintext taken for one write. Four TLS records: large enough to share the cost of the system
 /// call among some 170 stanzas, small enough that one busy link does not delay the others.
 pub(crate) const WRITE_BYTES: usize = 64 * 1024;
@@ -461,7 +464,27 @@ impl LinkState {
         Ok(())
     }
 
-    /// The parcels that were never taken for writing, oldest first.
+    /// Nothing more of this pair is written: the router, which has the link closed, gets it back with the end.
+    pub(crate) fn withhold(&mut self, pair: &DomainPair) {
+        let (mut kept, mut held) = (VecDeque::new(), Vec::new());
+        let mut bytes = 0;
+        for out in std::mem::take(&mut self.out) {
+            match out {
+                Out::Parcel(parcel) if parcel.pair() == pair => {
+                    bytes += parcel.len();
+                    held.push(parcel);
+                }
+                out => kept.push_back(out),
+            }
+        }
+        // What is late already came later.
+        held.append(&mut self.late);
+        (self.out, self.late) = (kept, held);
+        self.out_bytes -= bytes;
+        self.late_bytes += bytes;
+    }
+
+    /// The parcels that were never taken for writing; those of one pair oldest first.
     pub(crate) fn take_unsent(&mut self) -> Vec<Parcel> {
         (self.out_bytes, self.said_bytes, self.late_bytes) = (0, 0, 0);
         let parcel = |out| match out {

@@ -424,6 +424,7 @@ impl Shard {
             }
             Event::ReverseWithdrawn { pair } => {
                 self.pair_withdrawn(state, pair, Direction::Out);
+                state.withhold(pair);
                 self.router.borrow_mut().reverse_withdrawn(link.id, pair, actions);
             }
             Event::PairRefused { pair, why } => {

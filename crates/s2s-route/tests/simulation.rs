@@ -354,7 +354,15 @@ impl World {
             return;
         }
         let id = there[self.pick(there.len())];
-        let Some(pair) = self.links.get_mut(&id).unwrap().lent.pop() else { return };
+        let link = self.links.get_mut(&id).unwrap();
+        let Some(pair) = link.lent.pop() else { return };
+        // What is not written yet comes back with the end, and the router closes the link if there is any.
+        let outbox = std::mem::take(&mut link.outbox);
+        let (mut held, rest): (Vec<Parcel>, Vec<Parcel>) =
+            outbox.into_iter().partition(|parcel| *parcel.pair() == pair);
+        // What is late already came later.
+        held.append(&mut link.late);
+        (link.late, link.outbox) = (held, rest.into());
         self.router.reverse_withdrawn(id, &pair, &mut self.out);
     }
 

@@ -229,6 +229,37 @@ fn a_pair_that_is_withdrawn_is_not_sent_to_any_longer() {
 }
 
 #[test]
+fn what_waits_behind_a_peer_that_does_not_read_is_not_sent_once_its_pair_is_withdrawn() {
+    const LAST: usize = 120;
+    let mut verona = verona(Rung::Trusted, |setup| setup.shards = 1);
+    let mut peer = verona.connects_by_external(BIDI);
+    let mut other = verona.connects_by_external(BIDI);
+    // More than the kernel takes, less than the outbox holds.
+    let body = "a".repeat(60_000);
+    for n in 0..=LAST {
+        let stanza = to_romeo(&n.to_string());
+        verona.capulet.send(&stanza.replace("</body>", &format!("{body}</body>")));
+    }
+    verona.capulet.send(&message("juliet@capulet.example", "nurse@capulet.example", "echo"));
+    verona.capulet.expect("echo</body></message>");
+    verona.plane.reload(Setup::new().minimum(Rung::Trusted));
+    let again = "<db:result from='montague.example' to='capulet.example'>k</db:result>";
+    while !is_refused_at(&mut other, again) {}
+    peer.send(again);
+    peer.send("</stream:stream>");
+    let heard = peer.expect_end();
+    let got = heard.matches("</message>").count();
+    assert!((1..LAST).contains(&got), "{got} were sent");
+    // The rest goes first on the next stream, of which nothing comes.
+    drop((peer, other, Peer::accept(&verona.montague)));
+    for n in got..=LAST {
+        let bounce = verona.capulet.expect("</message>");
+        assert!(bounce.contains("<remote-server-timeout"), "{bounce}");
+        assert_eq!(attr(&bounce, "id"), n.to_string());
+    }
+}
+
+#[test]
 fn an_end_that_does_not_read_is_read_nonetheless() {
     // Otherwise two ends that each have much to say would wait for each other.
     let mut verona = verona(Rung::Secure, |setup| {

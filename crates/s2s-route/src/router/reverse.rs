@@ -35,8 +35,9 @@ impl Router {
         }
     }
 
-    /// On this link stanzas of the pair, (local, remote), may no longer be sent. If it was in use, it is closed: what it was
-    /// given must be out before another link takes over.
+    /// On this link stanzas of the pair, (local, remote), may no longer be sent. If it was in use, it is closed: what it wrote
+    /// must be read before another link takes over. What it was given and has not written is not to be written any more; it
+    /// comes back with [`link_closed`](Router::link_closed).
     pub fn reverse_withdrawn(&mut self, link: LinkId, pair: &DomainPair, out: &mut Vec<Action>) {
         if !self.reverse.withdraw(pair, link) {
             return;
