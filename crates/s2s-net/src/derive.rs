@@ -121,8 +121,8 @@ fn stream_timeouts(settings: &Settings) -> s2s_proto::Timeouts {
         header_ms: defaults.header_ms.min(negotiation_ms),
         tls_ms: defaults.tls_ms.min(negotiation_ms),
         negotiation_ms,
+        close_ms: defaults.close_ms.min(negotiation_ms),
         // The router answers every verification before the stream gives up on it.
         dialback_ms: u64::from(settings.timeouts.verify_secs) * 1_000 + 15_000,
-        ..defaults
     }
 }

@@ -228,12 +228,9 @@ impl Shard {
     }
 
     fn arm(&self, link: &Link, state: &mut LinkState) {
-        let timeouts = &self.live.borrow().settings.timeouts;
+        let idle_ms = u64::from(self.live.borrow().settings.timeouts.idle_secs) * 1_000;
         let mut due = state.deadline.unwrap_or(Millis(u64::MAX));
-        if !matches!(state.stream, Stream::Component { .. }) {
-            due = due.min(state.last_used.after(u64::from(timeouts.idle_secs) * 1_000));
-            due = state.peer_idle_at().into_iter().fold(due, Millis::min);
-        }
+        due = state.idle_at(idle_ms).into_iter().chain(state.peer_idle_at()).fold(due, Millis::min);
         if let Some(since) = state.write_since {
             due = due.min(since.after(STALL_MS));
         }
@@ -252,18 +249,20 @@ impl Shard {
             if state.armed.is_some_and(|armed| armed <= now) {
                 state.armed = None;
             }
-            let idle_ms = u64::from(self.live.borrow().settings.timeouts.idle_secs) * 1_000;
-            let deadline = state.deadline.is_some_and(|at| at <= now);
+            let live = self.live.borrow();
+            let idle_ms = u64::from(live.settings.timeouts.idle_secs) * 1_000;
+            let mut deadline = state.deadline.is_some_and(|at| at <= now);
             if deadline {
-                state.deadline = None;
+                let close_ms = live.inbound.timeouts.close_ms;
+                state.deadline = state.close_until(now, close_ms).filter(|until| *until > now);
+                deadline = state.deadline.is_none();
             }
-            let is_component = matches!(state.stream, Stream::Component { .. });
             (
                 state.write_since.is_some_and(|since| now.since(since) >= STALL_MS),
                 state.linger_until.is_some_and(|until| until <= now),
                 state.tls_until.is_some_and(|until| until <= now),
                 deadline,
-                !is_component && state.closing.is_none() && now.since(state.last_used) >= idle_ms,
+                state.idle_at(idle_ms).is_some_and(|at| at <= now),
                 state.peer_idle_at().is_some_and(|at| at <= now),
             )
         };

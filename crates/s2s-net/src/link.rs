@@ -378,6 +378,20 @@ impl LinkState {
         self.said_bytes + self.raw.len()
     }
 
+    /// When it has been idle for too long. What we have closed waits for its end by other times.
+    pub(crate) fn idle_at(&self, idle_ms: u64) -> Option<Millis> {
+        let counts = !matches!(self.stream, Stream::Component { .. }) && !self.has_said_goodbye();
+        counts.then(|| self.last_used.after(idle_ms))
+    }
+
+    /// Until when the peer has time for its close tag, after ours: the time counts from when ours was written, which the
+    /// stream cannot know. Who does not read at all is cut by the stalled write.
+    pub(crate) fn close_until(&self, now: Millis, close_ms: u64) -> Option<Millis> {
+        let waits = self.closed_by_us && self.closing.is_none();
+        let since = if self.writing { now } else { self.last_written };
+        waits.then(|| since.after(close_ms))
+    }
+
     /// When something must be done lest the peer takes the link for idle: its count begins with our last byte (XEP-0478
     /// §3.1), and a quarter of its time is left for ours to arrive.
     pub(crate) fn peer_idle_at(&self) -> Option<Millis> {

@@ -304,3 +304,39 @@ fn the_peers_next_connection_is_not_used_before_it_has_read_what_is_on_the_last(
     drop(first);
     assert!(second.expect("</message>").contains("two"));
 }
+
+#[test]
+fn a_peer_that_reads_slowly_is_heard_until_it_could_read_our_close_tag() {
+    const LAST: usize = 120;
+    let mut verona = verona(Rung::Trusted, |setup| {
+        setup.shards = 1;
+        setup.settings.timeouts.idle_secs = 1;
+        // The wait for a close tag is no longer.
+        setup.settings.timeouts.negotiation_secs = 1;
+    });
+    let mut peer = verona.connects_by_external(BIDI);
+    // More than the kernel takes, less than the outbox holds: our close tag waits behind it.
+    let body = "a".repeat(60_000);
+    for n in 0..=LAST {
+        let stanza = to_romeo(&n.to_string());
+        verona.capulet.send(&stanza.replace("</body>", &format!("{body}</body>")));
+    }
+    verona.plane.wait_for("idle for us", |totals| totals.closed_idle == 1);
+    // A report comes once a second: the wait would be over, counted from when the tag was queued.
+    let mut reports = 0;
+    let totals = verona.plane.wait_for("a second later", |_| {
+        reports += 1;
+        reports > 2
+    });
+    assert_eq!(totals.closed_idle, 1);
+    peer.send(&to_juliet("inward"));
+    assert!(verona.capulet.expect("</message>").contains("inward"));
+    for n in 0..=LAST {
+        assert_eq!(attr(&peer.expect("</message>"), "id"), n.to_string());
+    }
+    peer.expect("</stream:stream>");
+    peer.send(&to_juliet("after"));
+    assert!(verona.capulet.expect("</message>").contains("after"));
+    // And no longer than that.
+    peer.expect_end();
+}

@@ -247,7 +247,7 @@ impl Plane {
     }
 
     /// Waits until the reports say so.
-    pub fn wait_for(&self, what: &str, holds: impl Fn(&Totals) -> bool) -> Totals {
+    pub fn wait_for(&self, what: &str, mut holds: impl FnMut(&Totals) -> bool) -> Totals {
         let until = Instant::now() + PATIENCE;
         let mut stub = self.shared.0.lock().unwrap();
         loop {
