@@ -428,8 +428,12 @@ impl Shard {
                 self.router.borrow_mut().reverse_withdrawn(link.id, pair, actions);
             }
             Event::PairRefused { pair, why } => {
-                // It may have been proved before: the latest judgement counts.
-                self.pair_withdrawn(state, pair, Direction::In);
+                // It may have been proved before, and may be still: where only its key cannot be verified again.
+                let is_proved =
+                    matches!(&state.stream, Stream::Inbound(stream) if stream.is_verified(pair));
+                if !is_proved {
+                    self.pair_withdrawn(state, pair, Direction::In);
+                }
                 self.count(|counters| counters.pairs_refused += 1);
                 if *why == RefusedBecause::OurOwnDomain {
                     self.hint_at_backend_listener(link, pair);

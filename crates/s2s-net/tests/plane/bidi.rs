@@ -229,6 +229,21 @@ fn a_pair_that_is_withdrawn_is_not_sent_to_any_longer() {
 }
 
 #[test]
+fn the_gauges_follow_a_pair_that_is_refused_while_another_keeps_its_stream() {
+    let verona = verona(Rung::Trusted, |setup| setup.shards = 1);
+    let mut peer = verona.connects_by_external(BIDI);
+    let rooms = "<db:result from='montague.example' to='rooms.capulet.example'>k</db:result>";
+    assert!(!is_refused_at(&mut peer, rooms));
+    verona.plane.wait_for("two pairs", |totals| {
+        (totals.pairs_in, totals.pairs_out) == ([0, 0, 0, 2], [0, 0, 0, 2])
+    });
+    verona.plane.reload(Setup::new().minimum(Rung::Trusted));
+    while !is_refused_at(&mut peer, rooms) {}
+    let totals = verona.plane.wait_for("one is left", |totals| totals.pairs_in == [0, 0, 0, 1]);
+    assert_eq!((totals.pairs_out, totals.links), ([0, 0, 0, 1], 1));
+}
+
+#[test]
 fn what_waits_behind_a_peer_that_does_not_read_is_not_sent_once_its_pair_is_withdrawn() {
     const LAST: usize = 120;
     let mut verona = verona(Rung::Trusted, |setup| setup.shards = 1);

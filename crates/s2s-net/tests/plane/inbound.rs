@@ -226,3 +226,33 @@ fn tls_without_sni_shows_the_certificate_of_the_streams_to() {
         assert_eq!(peer.client_tls().peer_certificates().unwrap()[0], *issued.leaf());
     }
 }
+
+#[test]
+fn a_pair_whose_key_cannot_be_verified_again_stays_proved_and_a_reload_still_judges_it() {
+    let plane = Setup::new().minimum(Rung::Verified).shards(1).start();
+    let mut capulet = component(&plane, "capulet.example");
+    let authoritative = listener();
+    plane.zone("montague.example", &[at(authoritative.local_addr().unwrap())]);
+    let mut peer = Peer::connect(plane.s2s());
+    peer.send(&header("montague.example", "capulet.example"));
+    peer.expect("</stream:features>");
+    let key = "<db:result from='montague.example' to='capulet.example'>k</db:result>";
+    peer.send(key);
+    let mut leg = serve(&authoritative, DIALBACK_FEATURES, "leg");
+    for (answer, told) in [("valid", "type='valid'"), ("error", "type='error'")] {
+        leg.expect("<db:verify");
+        let id = attr(&leg.expect("</db:verify>"), "id");
+        leg.send(&format!(
+            "<db:verify from='montague.example' to='capulet.example' id='{id}' type='{answer}'/>"
+        ));
+        peer.expect("<db:result");
+        assert!(peer.expect(">").contains(told));
+        if answer == "valid" {
+            peer.send(key);
+        }
+    }
+    peer.send(&message("romeo@montague.example", "juliet@capulet.example", "still"));
+    assert!(capulet.expect("</message>").contains("still"));
+    plane.reload(Setup::new().minimum(Rung::Secure));
+    assert!(peer.expect_end().contains("<reset"));
+}

@@ -8,7 +8,7 @@ mod states;
 
 use std::sync::Arc;
 
-use xmpp_addr::Domain;
+use xmpp_addr::{Domain, DomainPair};
 use xmpp_frame::{Content, Frame, Item};
 
 use self::states::{
@@ -155,6 +155,18 @@ impl InboundStream {
             State::AwaitingClose(closing) => !closing.pairs.is_empty(),
             _ => false,
         }
+    }
+
+    /// Whether stanzas of this pair are admitted. A key that is refused need not end an older proof: an authoritative server
+    /// that cannot be asked disproves nothing.
+    #[must_use]
+    pub fn is_verified(&self, pair: &DomainPair) -> bool {
+        let pairs = match &self.state {
+            State::Open(open) => &open.pairs,
+            State::AwaitingClose(closing) => &closing.pairs,
+            _ => return false,
+        };
+        pairs.find(&pair.as_pair_ref()).is_some()
     }
 
     /// Whether the stream waits for [`Input::Judged`] and may not be given another item before it.
