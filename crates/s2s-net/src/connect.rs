@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use s2s_route::{AttemptId, ConnectFailure, LaneId, Target};
+use s2s_route::{AttemptId, Avoid, ConnectFailure, LaneId, Target};
 use socket2::{Domain, Protocol, SockAddr, Type};
 use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
@@ -29,7 +29,7 @@ pub(crate) fn start(
     attempt: AttemptId,
     pair: DomainPair,
     targets: Vec<Target>,
-    dialback_first: bool,
+    avoid: Avoid,
 ) {
     let shard = Rc::clone(shard);
     monoio::spawn(async move {
@@ -44,7 +44,7 @@ pub(crate) fn start(
         };
         shard.step("a connection", || match outcome {
             Ok((socket, place)) => {
-                shard.connected(socket, attempt, pair, &targets[place], dialback_first);
+                shard.connected(socket, attempt, pair, &targets[place], avoid);
             }
             Err(failure) => {
                 debug!(%pair, ?failure, "no connection");

@@ -92,8 +92,8 @@ impl Shard {
                     followups.push(Followup::Unresolvable(remote));
                 }
             }
-            Action::Connect { attempt, pair, targets, dialback_first } => {
-                crate::connect::start(self, attempt, pair, targets, dialback_first);
+            Action::Connect { attempt, pair, targets, avoid } => {
+                crate::connect::start(self, attempt, pair, targets, avoid);
             }
             Action::ConnectBackend { lane, address, pair } => {
                 crate::connect::start_backend(self, lane, address, pair);

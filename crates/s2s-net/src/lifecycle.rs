@@ -10,7 +10,7 @@ use bytes::Bytes;
 use s2s_proto::{
     ComponentStream, InboundStream, Input, Millis, OutboundOptions, OutboundStream, TlsState,
 };
-use s2s_route::{AttemptId, ConnectFailure, LinkId, Target, TlsMode};
+use s2s_route::{AttemptId, Avoid, ConnectFailure, LinkId, Target, TlsMode};
 use tracing::{debug, warn};
 use xmpp_addr::DomainPair;
 
@@ -116,18 +116,22 @@ impl Shard {
         attempt: AttemptId,
         pair: DomainPair,
         target: &Target,
-        dialback_first: bool,
+        avoid: Avoid,
     ) {
         let now = self.now();
         self.count(|counters| counters.connected += 1);
         let direct = target.tls == TlsMode::Direct;
         let tls = if direct { TlsState::Direct } else { TlsState::Plain };
         let live = self.live();
-        let options = OutboundOptions { dialback_first, tls };
+        let options = OutboundOptions { dialback_first: avoid.external, tls };
         let has_identity =
             live.settings.hosted(pair.sender()).is_some_and(|entry| entry.identity.is_some());
         let config = if has_identity { &live.outbound } else { &live.outbound_anonymous };
-        let outbound = OutboundStream::new(Arc::clone(config), pair.clone(), options);
+        let mut config = Arc::clone(config);
+        if avoid.bidi {
+            Arc::make_mut(&mut config).bidi = false;
+        }
+        let outbound = OutboundStream::new(config, pair.clone(), options);
         let stream = Stream::Outbound { stream: Box::new(outbound), pair };
         // Room was made before the attempt.
         let link = self.new_link(socket, target.address, stream, Side::Federation, now);

@@ -50,8 +50,8 @@ pub enum Action {
         /// In the order to try them: the next group ([`Target::priority`]) when all of one failed; inside a group in
         /// parallel or in this order.
         targets: Vec<Target>,
-        /// The peer refused SASL EXTERNAL before: use dialback without trying it again.
-        dialback_first: bool,
+        /// What went wrong before.
+        avoid: Avoid,
     },
     /// Connect to a backend; answer with [`Router::backend_connected`](crate::Router::backend_connected) or
     /// [`Router::backend_connect_failed`](crate::Router::backend_connect_failed).
@@ -94,6 +94,15 @@ pub enum Action {
         /// The link.
         link: LinkId,
     },
+}
+
+/// What earlier attempts have shown the peer to stumble over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Avoid {
+    /// It refused SASL EXTERNAL: use dialback without trying it again.
+    pub external: bool,
+    /// It broke a stream on which both directions were agreed before the stream stood: do not ask for both again (XEP-0288).
+    pub bidi: bool,
 }
 
 /// A component link that serves domains.
@@ -140,6 +149,8 @@ pub enum OutboundEvent {
     },
     /// SASL EXTERNAL was refused.
     ExternalRefused,
+    /// Both directions were agreed (XEP-0288).
+    Bidirectional,
 }
 
 impl OutboundEvent {
@@ -158,9 +169,9 @@ impl OutboundEvent {
                 outcome: *outcome,
             }),
             Event::ExternalRefused => Some(OutboundEvent::ExternalRefused),
+            Event::Bidirectional => Some(OutboundEvent::Bidirectional),
             Event::StreamOpened { .. }
             | Event::PeerLimits(_)
-            | Event::Bidirectional
             | Event::ReverseAuthorized { .. }
             | Event::ReverseWithdrawn { .. }
             | Event::PairVerified(_)

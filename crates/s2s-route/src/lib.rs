@@ -46,7 +46,7 @@ mod verify;
 #[path = "../tests/support/stanzas.rs"]
 mod stanzas;
 
-pub use action::{Action, Attachment, LinkEnd, OutboundEvent, VerifyTicket};
+pub use action::{Action, Attachment, Avoid, LinkEnd, OutboundEvent, VerifyTicket};
 pub use backoff::{Backoff, BackoffConfig};
 pub use bounce::{Bounce, Condition, ConnectFailure, ErrorType, StanzaError, Undeliverable};
 pub use cache::TtlCache;

@@ -7,6 +7,7 @@ use s2s_proto::Millis;
 use slab::Slab;
 use xmpp_addr::{Domain, DomainPair};
 
+use crate::action::Avoid;
 use crate::backoff::Backoff;
 use crate::bounce::Undeliverable;
 use crate::discovery::Target;
@@ -30,8 +31,9 @@ pub(crate) struct Slot {
     pub(crate) refusal: Option<Refusal>,
     /// Polite ends in a row of links that did not last.
     pub(crate) quick_ends: u8,
-    /// The peer refused SASL EXTERNAL once; some close the stream then, so it is not tried again.
-    pub(crate) dialback_first: bool,
+    /// The peer refused SASL EXTERNAL once; some close the stream then, so it is not tried again. Or it did not manage both
+    /// directions.
+    pub(crate) avoid: Avoid,
     wake: Option<Millis>,
     rest: Option<u64>,
 }
@@ -112,10 +114,13 @@ pub(crate) struct Verifying {
     pub(crate) asked: usize,
     /// Verifications answered on this link: one that answered worked.
     pub(crate) answers: u32,
+    /// Both directions were agreed on this link.
+    pub(crate) bidirectional: bool,
 }
 
 impl Verifying {
-    /// The peer refused EXTERNAL here, for the first time: the same target comes next, by dialback, whatever ends this try.
+    /// The peer stumbled here, for the first time, over what can be left out: the same target comes next, without it, whatever
+    /// ends this try.
     pub(crate) fn is_to_be_repeated(&self) -> bool {
         self.others.first() == Some(&self.target)
     }
@@ -329,7 +334,7 @@ impl Slots {
             backoff: Backoff::default(),
             refusal: None,
             quick_ends: 0,
-            dialback_first: false,
+            avoid: Avoid::default(),
             wake: None,
             rest: None,
         });

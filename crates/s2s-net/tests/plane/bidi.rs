@@ -163,6 +163,27 @@ fn a_key_is_verified_on_another_connection_and_then_the_answers_come_on_the_firs
 }
 
 #[test]
+fn a_server_that_speaks_before_its_stream_begins_anew_is_asked_for_one_direction_the_next_time() {
+    let mut verona = verona(Rung::Trusted, |setup| setup.shards = 1);
+    let offers = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
+                  <mechanism>EXTERNAL</mechanism></mechanisms>\
+                  <bidi xmlns='urn:xmpp:features:bidi'/></stream:features>";
+    verona.capulet.send(&to_romeo("out"));
+    for asked in [true, false] {
+        let mut peer = verona.is_connected_to(offers);
+        assert_eq!(peer.expect("</auth>").contains("<bidi"), asked);
+        peer.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
+        if asked {
+            peer.send(&to_juliet("early"));
+            peer.expect_end();
+        } else {
+            answer_header(&mut peer, NO_FEATURES, "again");
+            assert!(peer.expect("</message>").contains("out"));
+        }
+    }
+}
+
+#[test]
 fn what_the_server_we_reached_sends_back_is_delivered() {
     for minimum in [Rung::Secure, Rung::Trusted] {
         let mut verona = verona(minimum, |_| {});
@@ -186,6 +207,9 @@ fn whoever_speaks_before_it_accepted_us_or_without_the_agreement_is_not_heard() 
     peer.expect("<db:result");
     peer.send(&to_juliet("early"));
     assert!(peer.expect_end().contains("<not-authorized"));
+    // It gets a second chance, in one direction.
+    let mut peer = before.is_connected_to(OFFERS);
+    assert!(!peer.expect("<db:result").contains("bidi"));
 
     let mut without = verona(Rung::Secure, |setup| setup.settings.bidi = false);
     let (_, features) = without.connects();

@@ -77,6 +77,7 @@ impl Router {
             authorize: Authorize::NotAsked,
             asked: 0,
             answers: 0,
+            bidirectional: false,
         });
         self.slots.link(link, at);
         if self.slots.get(at).is_some_and(|slot| !slot.wants_link()) {
@@ -131,11 +132,17 @@ impl Router {
             OutboundEvent::ExternalRefused => {
                 let Some(slot) = self.slots.get_mut(at) else { return };
                 if let State::Verifying(verifying) = &mut slot.state
-                    && !slot.dialback_first
+                    && !slot.avoid.external
                 {
                     // Some peers close the stream after this. It is worth one more try at the same address, by dialback.
-                    slot.dialback_first = true;
+                    slot.avoid.external = true;
                     verifying.others.insert(0, verifying.target.clone());
+                }
+            }
+            OutboundEvent::Bidirectional => {
+                let Some(slot) = self.slots.get_mut(at) else { return };
+                if let State::Verifying(verifying) = &mut slot.state {
+                    verifying.bidirectional = true;
                 }
             }
         }
@@ -217,12 +224,7 @@ impl Router {
         let attempt = AttemptId { slot: slot.id, number: self.attempts };
         slot.state = State::Connecting(Connecting { attempt, until, targets: targets.clone() });
         self.counters.connects += 1;
-        out.push(Action::Connect {
-            attempt,
-            pair: slot.pair.clone(),
-            targets,
-            dialback_first: slot.dialback_first,
-        });
+        out.push(Action::Connect { attempt, pair: slot.pair.clone(), targets, avoid: slot.avoid });
         self.slots.settle(at);
     }
 
@@ -255,6 +257,15 @@ impl Router {
     ) {
         let Some(slot) = self.slots.get_mut(at) else { return };
         let cause = Undeliverable::from_outbound(failure);
+        if let (State::Verifying(verifying), OutboundFailure::Protocol(_)) =
+            (&mut slot.state, failure)
+            && verifying.bidirectional
+            && !slot.avoid.bidi
+        {
+            // COMPAT(ejabberd): a stanza of its may come between `<success/>` and its header, which no stream can begin with.
+            slot.avoid.bidi = true;
+            verifying.others.insert(0, verifying.target.clone());
+        }
         match &mut slot.state {
             State::Verifying(verifying)
                 if is_target_specific(failure) || verifying.is_to_be_repeated() =>

@@ -126,8 +126,11 @@ impl Router {
             OutboundEvent::PairFailed { pair, failure } => {
                 self.lane_refused(now, at, &pair, &failure, out);
             }
-            // No key is verified on a lane, and a refused EXTERNAL is followed by dialback on the same stream or by its end.
-            OutboundEvent::VerifyAnswer { .. } | OutboundEvent::ExternalRefused => {}
+            // No key is verified on a lane, and a refused EXTERNAL is followed by dialback on the same stream or by its end. Both
+            // directions are not asked for.
+            OutboundEvent::VerifyAnswer { .. }
+            | OutboundEvent::ExternalRefused
+            | OutboundEvent::Bidirectional => {}
         }
     }
 

@@ -190,13 +190,14 @@ fn spoken(action: &Action) -> String {
         Action::Send { link, parcel } => format!("send {}: {}", link.index, named(parcel)),
         Action::Forward { shard, parcel } => format!("forward to {shard}: {}", named(parcel)),
         Action::Resolve { remote } => format!("resolve {remote}"),
-        Action::Connect { targets, dialback_first, .. } => {
+        Action::Connect { targets, avoid, .. } => {
             let targets: Vec<String> =
                 targets.iter().map(|target| target.address.ip().to_string()).collect();
             format!(
-                "connect {}{}",
+                "connect {}{}{}",
                 targets.join(" "),
-                if *dialback_first { " dialback first" } else { "" }
+                if avoid.external { " dialback first" } else { "" },
+                if avoid.bidi { " one way" } else { "" }
             )
         }
         Action::ConnectBackend { pair, .. } => format!("connect backend for {pair}"),

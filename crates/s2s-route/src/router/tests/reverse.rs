@@ -303,3 +303,32 @@ fn a_drain_borrows_nothing_new_and_a_removed_domain_lends_nothing() {
     shard.said();
     assert_ne!(shard.state(), Some(SlotState::Established));
 }
+
+#[test]
+fn a_peer_that_stumbles_over_both_directions_is_asked_for_one_the_next_time() {
+    let stumbles = || OutboundFailure::Protocol(StreamCondition::BadFormat.into());
+    let connected = |agreed: bool| {
+        let mut shard = Shard::new(config());
+        shard.says("1");
+        shard.resolve(&["8.8.8.1"]);
+        shard.connected(OUT, "8.8.8.1:5269");
+        if agreed {
+            shard.event(OUT, OutboundEvent::Bidirectional);
+        }
+        shard
+    };
+    let mut shard = connected(true);
+    assert_eq!(shard.pair_failed(OUT, stumbles()), ["close 2", "connect 8.8.8.1 one way"]);
+    shard.closed(OUT, &LinkEnd::Failed(stumbles()), &[]);
+    // Once.
+    shard.connected(OUT2, "8.8.8.1:5269");
+    shard.event(OUT2, OutboundEvent::Bidirectional);
+    let said = shard.pair_failed(OUT2, stumbles());
+    assert!(!said.iter().any(|said| said.starts_with("connect")), "{said:?}");
+    // Nor where something else is wrong.
+    for (agreed, failure) in [(false, stumbles()), (true, OutboundFailure::DialbackInvalid)] {
+        let mut shard = connected(agreed);
+        let said = shard.pair_failed(OUT, failure);
+        assert!(!said.iter().any(|said| said.starts_with("connect")), "{said:?}");
+    }
+}
