@@ -77,7 +77,7 @@ pub(super) fn cover_outbound(cover: &mut Coverage, model: &outbound::Model, obse
     for seen in &observed.seen {
         match seen {
             Seen::ResultAnswer { answer: wire::Answer::Valid, .. } => {
-                cover.hit(Point::AdmittedAgain)
+                cover.hit(Point::AdmittedAgain);
             }
             Seen::ResultAnswer { answer: wire::Answer::Error, .. }
                 if model.last_judged().is_some() =>
