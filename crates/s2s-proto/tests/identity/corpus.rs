@@ -13,6 +13,7 @@ const CORPUS: &[(&str, &str)] = corpus![
     "a_key_under_way_is_held_against_the_latest_demand",
     "a_key_under_way_of_a_refused_pair_proves_nothing",
     "a_raised_demand_ends_an_older_weaker_proof",
+    "a_stream_of_another_namespace_is_no_nested_stream",
     "after_our_close_tag_no_error_is_said",
     "unprefixed_under_an_unknown_content_namespace_is_no_stanza",
 ];

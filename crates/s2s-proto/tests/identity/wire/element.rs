@@ -77,7 +77,10 @@ impl Voice {
             // RFC 6120 §4.8.3 and threat A13: a stanza of the client's namespace is held to what a stanza is held to.
             Form::Bare if is_stanza || in_content => meaning,
             Form::Bare => Meaning::Other,
-            Form::Plain | Form::Spaced | Form::Attributes if in_content && self.content_unknown => {
+            Form::Plain | Form::Spaced | Form::Attributes
+                if in_content && self.content_unknown
+                    || matches!(ns, Ns::Streams) && self.streams_unknown =>
+            {
                 Meaning::Other
             }
             Form::Plain | Form::Own | Form::Default | Form::Spaced | Form::Attributes => meaning,

@@ -150,6 +150,8 @@ pub struct Voice {
     pub own: Option<Name>,
     /// The latest header has a content namespace that nobody knows: what is unprefixed is in it.
     content_unknown: bool,
+    /// The same of the namespace of streams and what has its prefix.
+    streams_unknown: bool,
     /// The id of our latest header.
     pub our_id: String,
     /// Keys of the secret before are good.
@@ -180,6 +182,7 @@ impl Voice {
             component: false,
             own: None,
             content_unknown: false,
+            streams_unknown: false,
             our_id: String::new(),
             rotating,
             component_secret: 0,
@@ -202,8 +205,10 @@ impl Voice {
                 return None;
             }
             Op::Junk => {
-                out.extend_from_slice(JUNK_BYTES[usize::from(a)]);
-                return Some(Meaning::Broken);
+                let junk = JUNK_BYTES[usize::from(a)];
+                out.extend_from_slice(junk);
+                let is_other = self.streams_unknown && junk.starts_with(b"<stream:");
+                return Some(if is_other { Meaning::Other } else { Meaning::Broken });
             }
             _ => {}
         }
@@ -340,6 +345,7 @@ impl Voice {
         self.close_tag = if kind == "prefix" { "</s:stream>" } else { "</stream:stream>" };
         self.component = kind == "component";
         self.content_unknown = kind == "content";
+        self.streams_unknown = kind == "stream";
         self.own = from.given.name();
         Meaning::Header(HeaderSaid {
             fit: !matches!(kind, "stream" | "content"),
