@@ -41,6 +41,7 @@ mod reverse;
 mod router;
 mod slot;
 mod verify;
+mod wakes;
 
 #[cfg(test)]
 #[path = "../tests/support/stanzas.rs"]

@@ -14,6 +14,7 @@ use crate::discovery::Target;
 use crate::ids::{AttemptId, LinkId, SlotId};
 use crate::queue::Queue;
 use crate::verify::Ticket;
+use crate::wakes::Wakes;
 
 /// One outbound domain pair: its link, or what is being done to get one, and what waits for it.
 #[derive(Debug)]
@@ -265,7 +266,7 @@ pub(crate) struct Slots {
     by_link: HashMap<LinkId, usize>,
     /// Who waits for the look-up of a domain, in order of asking.
     resolving: HashMap<Domain, Vec<usize>>,
-    wakes: BTreeSet<(Millis, usize)>,
+    wakes: Wakes,
     /// Slots at rest, the one that rests longest first.
     resting: BTreeSet<(u64, usize)>,
     made: u32,
@@ -313,11 +314,9 @@ impl Slots {
         }
         while self.slots.len() >= most.max(1) {
             let (_, oldest) = self.resting.pop_first()?;
-            let slot = self.slots.try_remove(oldest)?;
+            let mut slot = self.slots.try_remove(oldest)?;
             self.by_pair.remove(&slot.pair);
-            if let Some(wake) = slot.wake {
-                self.wakes.remove(&(wake, oldest));
-            }
+            self.wakes.set(oldest, &mut slot.wake, None);
             self.evicted += 1;
         }
         self.made = self.made.wrapping_add(1);
@@ -381,15 +380,7 @@ impl Slots {
     pub(crate) fn settle(&mut self, at: usize) {
         let Some(slot) = self.slots.get_mut(at) else { return };
         let wake = slot.next_wake();
-        if wake != slot.wake {
-            if let Some(old) = slot.wake {
-                self.wakes.remove(&(old, at));
-            }
-            if let Some(new) = wake {
-                self.wakes.insert((new, at));
-            }
-            slot.wake = wake;
-        }
+        self.wakes.set(at, &mut slot.wake, wake);
         match (slot.rest, slot.is_at_rest()) {
             (None, true) => {
                 self.stamp += 1;
@@ -405,12 +396,12 @@ impl Slots {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Millis> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.wakes.next()
     }
 
     /// A slot whose time has come.
     pub(crate) fn due(&self, now: Millis) -> Option<usize> {
-        self.wakes.first().filter(|(wake, _)| *wake <= now).map(|(_, at)| *at)
+        self.wakes.due(now)
     }
 
     pub(crate) fn places(&self) -> Vec<usize> {

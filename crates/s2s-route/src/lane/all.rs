@@ -1,6 +1,6 @@
 //! All lanes of a shard: by what they are for, by link, by time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
 use hashbrown::{HashMap, HashSet};
@@ -11,6 +11,7 @@ use xmpp_addr::Domain;
 use super::{Lane, LaneKey, LaneState};
 use crate::backoff::Backoff;
 use crate::ids::{LaneId, LinkId};
+use crate::wakes::Wakes;
 
 /// What is due in a lane where something waits is looked at this often.
 const SWEEP_MS: u64 = 1_000;
@@ -25,7 +26,7 @@ pub(crate) struct Lanes {
     by_address: HashMap<SocketAddr, usize>,
     /// How many lanes that were left still have a link, by target.
     left: HashMap<Domain, usize>,
-    wakes: BTreeSet<(Millis, usize)>,
+    wakes: Wakes,
     made: u32,
 }
 
@@ -165,15 +166,7 @@ impl Lanes {
         };
         let idle = matches!(lane.state, LaneState::Idle) && !any_queued;
         let wake = lane.next_wake().filter(|_| !idle);
-        if wake != lane.wake {
-            if let Some(old) = lane.wake {
-                self.wakes.remove(&(old, at));
-            }
-            if let Some(new) = wake {
-                self.wakes.insert((new, at));
-            }
-            lane.wake = wake;
-        }
+        self.wakes.set(at, &mut lane.wake, wake);
         if idle {
             let lane = self.lanes.remove(at);
             self.by_key.remove(&lane.key);
@@ -182,11 +175,11 @@ impl Lanes {
     }
 
     pub(crate) fn next_wake(&self) -> Option<Millis> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.wakes.next()
     }
 
     pub(crate) fn due(&self, now: Millis) -> Option<usize> {
-        self.wakes.first().filter(|(wake, _)| *wake <= now).map(|(_, at)| *at)
+        self.wakes.due(now)
     }
 
     pub(crate) fn places(&self) -> Vec<usize> {
