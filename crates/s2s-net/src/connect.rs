@@ -33,15 +33,7 @@ pub(crate) fn start(
 ) {
     let shard = Rc::clone(shard);
     monoio::spawn(async move {
-        let timeout = Duration::from_secs(u64::from(shard.live().settings.timeouts.connect_secs));
-        let mut room = false;
-        shard.step("making room", || room = shard.make_room(shard.now()));
-        let outcome = if room {
-            let outcome = contain(connect(&shard, &targets, timeout)).await;
-            outcome.unwrap_or(Err(ConnectFailure::Unreachable))
-        } else {
-            Err(ConnectFailure::NoLinks)
-        };
+        let outcome = with_room(&shard, connect(&shard, &targets, timeout(&shard))).await;
         shard.step("a connection", || match outcome {
             Ok((socket, place)) => {
                 shard.connected(socket, attempt, pair, &targets[place], avoid);
@@ -64,15 +56,7 @@ pub(crate) fn start_backend(
 ) {
     let shard = Rc::clone(shard);
     monoio::spawn(async move {
-        let timeout = Duration::from_secs(u64::from(shard.live().settings.timeouts.connect_secs));
-        let mut room = false;
-        shard.step("making room", || room = shard.make_room(shard.now()));
-        let outcome = if room {
-            let outcome = contain(attempt(&shard, address, timeout)).await;
-            outcome.unwrap_or(Err(ConnectFailure::Unreachable))
-        } else {
-            Err(ConnectFailure::NoLinks)
-        };
+        let outcome = with_room(&shard, attempt(&shard, address, timeout(&shard))).await;
         shard.step("a connection", || match outcome {
             Ok(socket) => shard.backend_connected(socket, address, lane, pair),
             Err(failure) => {
@@ -82,6 +66,24 @@ pub(crate) fn start_backend(
         });
         shard.flush_mail();
     });
+}
+
+/// How long one connection may take.
+fn timeout(shard: &Shard) -> Duration {
+    Duration::from_secs(u64::from(shard.live().settings.timeouts.connect_secs))
+}
+
+/// What becomes of the connecting, once there is room for one more link.
+async fn with_room<T>(
+    shard: &Rc<Shard>,
+    connecting: impl Future<Output = Result<T, ConnectFailure>>,
+) -> Result<T, ConnectFailure> {
+    let mut room = false;
+    shard.step("making room", || room = shard.make_room(shard.now()));
+    if !room {
+        return Err(ConnectFailure::NoLinks);
+    }
+    contain(connecting).await.unwrap_or(Err(ConnectFailure::Unreachable))
 }
 
 /// The first connection that stands, with the place of its target.
