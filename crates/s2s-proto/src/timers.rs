@@ -7,7 +7,7 @@ use crate::time::Millis;
 pub enum Phase {
     /// The peer's stream header (after connect, after TLS, after SASL).
     Header,
-    /// The TLS handshake.
+    /// The TLS handshake, and the answer to our `<starttls/>` before it.
     Tls,
     /// Everything from connect to the first pair that may send, and the time a stream may have no such pair.
     Negotiation,
@@ -28,7 +28,8 @@ impl Phase {
 pub struct Timeouts {
     /// From connect (or restart) to the peer's stream header. Default 15 s.
     pub header_ms: u64,
-    /// From `<proceed/>`, or from connect for direct TLS, to the finished handshake. Default 15 s.
+    /// From our `<starttls/>` to its answer, and from `<proceed/>`, or from connect for direct TLS, to the finished handshake. Default
+    /// 15 s.
     pub tls_ms: u64,
     /// From connect to the first verified (inbound) or authorised (outbound) pair; a component's handshake too. Runs
     /// again where a stream has no such pair any more, and after each verify leg of a stream that serves nothing else.

@@ -530,6 +530,21 @@ fn an_answer_that_never_comes_times_out() {
 }
 
 #[test]
+fn a_starttls_that_is_never_answered_costs_the_time_of_a_handshake_and_no_more() {
+    for offer in ["", &format!("<starttls xmlns='{TLS}'/>")] {
+        let mut peer = Script::outbound(plain(false), demands(Demand::DialbackOverTls));
+        peer.authorize(pair("capulet.example", "montague.example"));
+        peer.recv(&header(ANSWER));
+        peer.recv(&features(&format!("{offer}{DIALBACK}")));
+        assert!(peer.said().ends_with(&format!("<starttls xmlns='{TLS}'/>")));
+        let asked = peer.now;
+        peer.time_out();
+        assert_eq!(failed(&peer), Some(OutboundFailure::TimedOut(Phase::Tls)));
+        assert!(peer.now <= asked.after(15_001), "{:?} after {asked:?}", peer.now);
+    }
+}
+
+#[test]
 fn further_pairs_wait_for_the_first() {
     let mut peer = over_tls(demands(Demand::Dialback), false, DIALBACK);
     peer.expect(&key("S1"));

@@ -279,7 +279,8 @@ impl AwaitingFeatures {
 /// offer that is missing may have been removed on the way.
 pub(super) fn ask_for_tls(wiring: &mut Wiring, now: Millis, invitation: TlsInvitation) -> State {
     wiring.out.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-    wiring.arm(now, Phase::Negotiation);
+    // A peer that does not know it may be silent for ever, and stanzas wait.
+    wiring.arm(now, Phase::Tls);
     State::AwaitingProceed(invitation)
 }
 
