@@ -87,6 +87,29 @@ fn many_remote_domains_share_a_link_each_proved_by_itself() {
 }
 
 #[test]
+fn two_thousand_remote_domains_wait_for_one_link_and_leave_on_it() {
+    let mut shard = shared();
+    let domains: Vec<String> = (0..2_000).map(|n| format!("r{n}.example")).collect();
+    for id in ["1", "2"] {
+        for domain in &domains {
+            shard.hears(domain, id);
+        }
+    }
+    assert_eq!(shard.router.snapshot().queued, 4_000);
+    // As many are asked about at a time as one answer makes room for.
+    let mut asked = shard.backend_connected(OUT).len();
+    assert!(asked < 1_000, "{asked} at once");
+    for domain in &domains {
+        let said = shard.accepts(OUT, domain);
+        assert_eq!(said[..2], ["send 2: message 1", "send 2: message 2"], "{domain}");
+        asked += said[2..].iter().filter(|said| *said == "authorize on 2").count();
+    }
+    assert_eq!(asked, domains.len());
+    let now = shard.router.snapshot();
+    assert_eq!((now.queued, now.lane_pairs), (0, 2_000));
+}
+
+#[test]
 fn without_sharing_each_pair_has_a_link_of_its_own() {
     let mut shard = Shard::new(served_by("10.0.0.5:5269", Sharing::None));
     shard.hears("montague.example", "1");
