@@ -233,9 +233,12 @@ impl Toolbox {
             return Ok(Outcome::Skipped(format!("{reason:#}")));
         }
         if router == Router::Peerage {
-            // The whole workspace's features, as in the steps before: nothing is built a second time.
-            let build =
-                self.check(&["build", "--workspace", "--all-features", "--bin", "peerage"], None)?;
+            // With the features that tests have, which is what naming one does, and the whole workspace's: the steps before have
+            // built that already.
+            let build = self.check(
+                &["build", "--workspace", "--all-features", "--bin", "peerage", "--test", target],
+                None,
+            )?;
             if matches!(build, Outcome::Failed(_)) {
                 return Ok(build);
             }
