@@ -3,7 +3,8 @@
 //!
 //! First every shard closes its links with remote servers. When the last of them is gone everywhere,
 //! all bounces are in the mailboxes: each shard reads its own once more, lets backends answer for the
-//! pairs that bounces wait for, and closes its links with components and backends. A shard's thread ends when all shards are empty, or when the drain's time is over.
+//! pairs that bounces wait for, and closes its links with components and backends. A shard's thread
+//! ends when all shards are empty, or when the drain's time is over.
 
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
