@@ -12,6 +12,8 @@ pub enum Content {
 }
 
 impl Content {
+    pub(crate) const ALL: [Content; 3] = [Content::Server, Content::Client, Content::Component];
+
     /// The namespace name.
     pub const fn namespace(self) -> &'static str {
         match self {

@@ -13,17 +13,38 @@ pub struct Element {
     children: Vec<Node>,
 }
 
+/// An attribute of an [`Element`]; a namespace declaration is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Attribute {
+pub struct Attribute {
     namespace: Box<str>,
     name: Box<str>,
     value: Box<str>,
 }
 
+/// What an [`Element`] holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Node {
+pub enum Node {
+    /// A child element.
     Element(Element),
+    /// A stretch of character data, unescaped. Several may follow each other: a CDATA section is a stretch of its own.
     Text(Box<str>),
+}
+
+impl Attribute {
+    /// The local name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The namespace name; empty for an attribute without prefix.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The value, unescaped and normalised.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
 }
 
 impl Element {
@@ -52,6 +73,16 @@ impl Element {
         let wanted =
             |attribute: &&Attribute| &*attribute.name == name && &*attribute.namespace == namespace;
         self.attributes.iter().find(wanted).map(|attribute| &*attribute.value)
+    }
+
+    /// All attributes, in the order they are written.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// Child elements and character data in order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.children
     }
 
     /// The first child with this expanded name.

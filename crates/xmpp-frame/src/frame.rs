@@ -32,17 +32,45 @@ pub(crate) struct Facts {
     pub(crate) ns: Ns,
     /// End of the name as written: attributes can be inserted there.
     pub(crate) local: Span,
-    pub(crate) from: Option<Span>,
-    pub(crate) to: Option<Span>,
-    pub(crate) id: Option<Span>,
-    pub(crate) type_: Option<Span>,
+    pub(crate) addresses: Addresses,
     pub(crate) flags: Flags,
+}
+
+/// The values of the attributes of a first tag that routing looks at, by [`Address`]; [`Span::NONE`] where one is absent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    values: [Span; 4],
+    /// There is an `xml:lang`.
+    pub(crate) lang: bool,
+}
+
+/// An attribute that routing looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Address {
+    From,
+    To,
+    Id,
+    Type,
+}
+
+impl Addresses {
+    pub(crate) const NONE: Addresses = Addresses { values: [Span::NONE; 4], lang: false };
+
+    #[inline(always)]
+    pub(crate) fn set(&mut self, address: Address, value: Span) {
+        if let Some(slot) = self.values.get_mut(address as usize) {
+            *slot = value;
+        }
+    }
+
+    fn value(&self, address: Address) -> Span {
+        self.values.get(address as usize).copied().unwrap_or(Span::NONE)
+    }
 }
 
 /// Yes-or-no facts about a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
-    pub(crate) lang: bool,
     /// A prefix in it is bound on the stream header only.
     pub(crate) borrows: bool,
     /// A declaration in it names a content namespace.
@@ -67,6 +95,7 @@ pub struct Frame {
 }
 
 impl Frame {
+    #[inline(always)]
     pub(crate) fn new(bytes: Bytes, facts: Facts, scope: &Arc<HeaderScope>) -> Frame {
         let content = scope.content();
         let unescaped_namespace = match facts.ns {
@@ -127,27 +156,27 @@ impl Frame {
 
     /// The `from` attribute.
     pub fn from(&self) -> Option<Cow<'_, str>> {
-        self.value(self.facts.from)
+        self.value(Address::From)
     }
 
     /// The `to` attribute.
     pub fn to(&self) -> Option<Cow<'_, str>> {
-        self.value(self.facts.to)
+        self.value(Address::To)
     }
 
     /// The `id` attribute.
     pub fn id(&self) -> Option<Cow<'_, str>> {
-        self.value(self.facts.id)
+        self.value(Address::Id)
     }
 
     /// The `type` attribute.
     pub fn type_(&self) -> Option<Cow<'_, str>> {
-        self.value(self.facts.type_)
+        self.value(Address::Type)
     }
 
     /// Whether the element itself carries `xml:lang`.
     pub fn has_lang(&self) -> bool {
-        self.facts.flags.lang
+        self.facts.addresses.lang
     }
 
     /// Whether the bytes mean the same on any other stream with the same content namespace (its default language aside). Not so
@@ -209,8 +238,11 @@ impl Frame {
         }
     }
 
-    fn value(&self, span: Option<Span>) -> Option<Cow<'_, str>> {
-        let span = span?;
+    fn value(&self, address: Address) -> Option<Cow<'_, str>> {
+        let span = self.facts.addresses.value(address);
+        if span == Span::NONE {
+            return None;
+        }
         let raw = span.raw(&self.bytes);
         Some(if span.is_dirty() { value::attribute(raw) } else { Cow::Borrowed(raw) })
     }

@@ -9,6 +9,7 @@ use crate::frame::Frame;
 use crate::header::Header;
 use crate::limits::Limits;
 use crate::namespaces::HeaderScope;
+use crate::scan::vector::Vectors;
 use crate::scan::{Scanner, Step};
 
 /// What a stream consists of, in order: a header, elements, the close.
@@ -49,9 +50,14 @@ pub struct Framer {
 impl Framer {
     /// A framer at the start of a stream. Allocates nothing yet.
     pub fn new(limits: Limits) -> Framer {
+        Framer::with_vectors(limits, Vectors::best())
+    }
+
+    /// The same that reads with other vectors than the fastest; for tests and comparisons.
+    pub fn with_vectors(limits: Limits, vectors: Vectors) -> Framer {
         Framer {
             buffer: BytesMut::new(),
-            scanner: Scanner::new(),
+            scanner: Scanner::new(vectors),
             phase: Phase::Prolog,
             limits: limits.clamped(),
         }
@@ -74,16 +80,13 @@ impl Framer {
     // Not an iterator: an exhausted framer goes on after the next read.
     #[expect(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Item>, FrameError> {
-        let result = match self.phase {
+        match self.phase {
             Phase::Prolog => self.header(),
             Phase::Body(_) => self.element(),
             Phase::Closed => self.nothing(),
             Phase::Dead(error) => Err(error),
-        };
-        if let Err(error) = result {
-            self.phase = Phase::Dead(error);
         }
-        result
+        .inspect_err(|&error| self.phase = Phase::Dead(error))
     }
 
     /// Makes ready for the header of a stream restart (RFC 6120 §4.3.3). Unconsumed bytes are kept: they belong to the new stream. A
@@ -130,13 +133,14 @@ impl Framer {
         let bytes = self.buffer.split_to(self.scanner.position()).freeze();
         let header = self.scanner.header(bytes)?;
         self.phase = Phase::Body(Arc::clone(&header.scope));
-        self.scanner.next_element();
+        self.scanner.next_element(header.content());
         Ok(Some(Item::Header(header)))
     }
 
     fn element(&mut self) -> Result<Option<Item>, FrameError> {
         self.skip_whitespace();
         let Phase::Body(scope) = &self.phase else { return Ok(None) };
+        let content = scope.content();
         let limit = self.limits.element_bytes;
         let item =
             match self.scanner.scan(visible(&self.buffer, limit), &self.limits, Some(scope))? {
@@ -158,7 +162,7 @@ impl Framer {
                     Item::Close
                 }
             };
-        self.scanner.next_element();
+        self.scanner.next_element(content);
         Ok(Some(item))
     }
 
@@ -180,7 +184,9 @@ impl Framer {
                 .iter()
                 .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
                 .count();
-            self.buffer.advance(keepalive);
+            if keepalive > 0 {
+                self.buffer.advance(keepalive);
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Limits {
     pub attributes: usize,
     /// Namespace declarations in scope at one place inside a first-level element, and those on the header. Range 1 to 1024.
     pub namespaces: usize,
-    /// Longest name in bytes, with its prefix, and longest namespace name as written.
+    /// Longest name in bytes, with its prefix, and longest namespace name as written. Range 0 to 65535.
     pub name_bytes: usize,
     /// Descendants of one first-level element.
     pub elements: usize,
@@ -53,6 +53,7 @@ impl Limits {
             depth: self.depth.clamp(1, 1024),
             attributes: self.attributes.clamp(1, 1024),
             namespaces: self.namespaces.clamp(1, 1024),
+            name_bytes: self.name_bytes.min(0xFFFF),
             ..self
         }
     }

@@ -1,26 +1,33 @@
-//! The scan: one pass over the bytes that finds tags and checks every character, and that can stop after any byte.
+//! The scan: it finds tags and checks every character in one pass over the bytes, and can stop after any byte.
 //!
 //! A state machine with one state per place in the grammar where the bytes may run out. What has been read of a token is kept as
 //! positions, never copied; a token that is cut in two is gone on with where it stopped, so feeding a byte at a time costs the same
 //! number of steps as feeding everything at once. The one exception is a character of several bytes, which is looked at again
-//! until it is complete.
+//! until it is complete. The state machine does not look ahead: whether the next byte has arrived can change when an error is found, never
+//! which one.
 //!
-//! Nothing here looks ahead: whether the next byte has arrived can change when an error is found, never which one.
+//! It reads what [`fast`] does not: that goes through plain tags and text by vectors, where enough bytes have arrived, and hands over the rest.
 
 mod bytes;
+mod fast;
+mod tags;
 mod text;
+pub(crate) mod vector;
 
 use ::bytes::Bytes;
 
-use self::bytes::{Class, class, decode, ends_ascii_name, is_space, stops_value};
+use self::bytes::{decode, is_space};
+use self::fast::Fast;
+use self::vector::Vectors;
+use crate::content::Content;
 use crate::declaration;
-use crate::error::{FrameError, Limit, Reason, Restricted};
+use crate::error::{FrameError, Reason, Restricted};
 use crate::frame::Facts;
 use crate::header::Header;
 use crate::limits::Limits;
-use crate::names;
-use crate::namespaces::{HeaderScope, Span};
-use crate::tag::{Name, Tags};
+use crate::name::Name;
+use crate::namespaces::HeaderScope;
+use crate::tag::Tags;
 
 /// What the scan came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +93,7 @@ struct Number {
 /// The scanner of one stream. All positions are from the first byte of the item.
 #[derive(Debug)]
 pub(crate) struct Scanner {
+    vectors: Vectors,
     state: State,
     position: usize,
     /// Start of the token being read.
@@ -108,6 +116,9 @@ pub(crate) struct Scanner {
     tags: Tags,
 }
 
+/// With fewer bytes to read, setting the fast path up costs more than it saves. No name that it takes is longer.
+const FAST_BYTES: usize = 32;
+
 type Flow = Result<Option<Step>, FrameError>;
 
 const GO_ON: Flow = Ok(None);
@@ -118,8 +129,9 @@ const fn malformed(reason: Reason) -> FrameError {
 }
 
 impl Scanner {
-    pub(crate) fn new() -> Scanner {
+    pub(crate) fn new(vectors: Vectors) -> Scanner {
         Scanner {
+            vectors,
             state: State::Start,
             position: 0,
             mark: 0,
@@ -136,9 +148,9 @@ impl Scanner {
         }
     }
 
-    /// Ready for the next element.
-    pub(crate) fn next_element(&mut self) {
-        self.tags.reset();
+    /// Ready for the next element of a stream with this content namespace.
+    pub(crate) fn next_element(&mut self, content: Option<Content>) {
+        self.tags.reset(content);
         self.position = 0;
         self.quote = 0;
         self.state = State::Between;
@@ -146,14 +158,14 @@ impl Scanner {
 
     /// Ready for another stream.
     pub(crate) fn restart(&mut self) {
-        self.next_element();
+        self.next_element(None);
         self.start = 0;
         self.state = State::Start;
     }
 
     /// Gives back the memory of the stacks.
     pub(crate) fn shrink(&mut self) {
-        self.tags = Tags::default();
+        self.tags.shrink();
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -174,6 +186,7 @@ impl Scanner {
     }
 
     /// Goes on scanning `item`, which begins with the bytes of the calls before. Without a scope the root element is expected.
+    #[inline]
     pub(crate) fn scan(
         &mut self,
         item: &[u8],
@@ -181,30 +194,55 @@ impl Scanner {
         scope: Option<&HeaderScope>,
     ) -> Result<Step, FrameError> {
         loop {
-            let flow = match self.state {
-                State::Start => self.start(item),
-                State::Between => self.between(item),
-                State::Open => self.open(item, scope),
-                State::Bang => self.bang(item),
-                State::CdataStart => self.cdata_start(item),
-                State::Cdata => self.cdata(item),
-                State::Declaration => self.declaration(item),
-                State::ElementName | State::AttributeName | State::EndName => {
-                    self.name(item, limits)
-                }
-                State::Tag => self.tag(item, limits, scope),
-                State::Equals => self.equals(item),
-                State::Quote => self.quote(item),
-                State::Value => self.value(item, limits),
-                State::Slash => self.slash(item, limits, scope),
-                State::EndTag => self.end_tag(item, scope),
-                State::Text => self.text(item),
-                State::Reference => self.reference(item),
-                State::NumberStart | State::Number => self.number(item),
-            };
-            if let Some(step) = flow? {
+            if self.does_fast_path_complete(item, limits, scope) {
+                return Ok(Step::Element);
+            }
+            if let Some(step) = self.step(item, limits, scope)? {
                 return Ok(step);
             }
+        }
+    }
+
+    /// Goes through character data and whole tags, when such may come; whether that was the whole element.
+    #[inline(always)]
+    fn does_fast_path_complete(
+        &mut self,
+        item: &[u8],
+        limits: &Limits,
+        scope: Option<&HeaderScope>,
+    ) -> bool {
+        if let (State::Text | State::Between, Some(scope)) = (self.state, scope)
+            // A limit that was lowered meanwhile may end the item before the position.
+            && item.len().saturating_sub(self.position) >= FAST_BYTES
+            && limits.name_bytes >= FAST_BYTES
+        {
+            self.vectors.run(Fast { scanner: self, item, limits, scope })
+        } else {
+            false
+        }
+    }
+
+    /// Reads on in the place of the grammar where it stands.
+    #[inline(never)]
+    fn step(&mut self, item: &[u8], limits: &Limits, scope: Option<&HeaderScope>) -> Flow {
+        match self.state {
+            State::Start => self.start(item),
+            State::Between => self.between(item),
+            State::Open => self.open(item, scope),
+            State::Bang => self.bang(item),
+            State::CdataStart => self.cdata_start(item),
+            State::Cdata => self.cdata(item),
+            State::Declaration => self.declaration(item),
+            State::ElementName | State::AttributeName | State::EndName => self.name(item, limits),
+            State::Tag => self.tag(item, limits, scope),
+            State::Equals => self.equals(item),
+            State::Quote => self.quote(item),
+            State::Value => self.value(item, limits),
+            State::Slash => self.slash(item, limits, scope),
+            State::EndTag => self.end_tag(item, scope),
+            State::Text => self.text(item),
+            State::Reference => self.reference(item),
+            State::NumberStart | State::Number => self.number(item),
         }
     }
 
@@ -228,24 +266,11 @@ impl Scanner {
     /// Skips characters beyond ASCII; false when the last one has not arrived completely. An ASCII control here is illegal: the
     /// callers have dealt with those that are not.
     fn beyond_ascii(&mut self, item: &[u8]) -> Result<bool, FrameError> {
-        let mut rest = item.get(self.position..).unwrap_or_default();
-        if rest.first().is_some_and(|&byte| byte < 0x20) {
+        if self.peek(item).is_some_and(|byte| byte < 0x20) {
             return Err(malformed(Reason::IllegalCharacter));
         }
-        loop {
-            let len = match *rest {
-                [0xC2..=0xDF, 0x80..=0xBF, ..] => 2,
-                // Without the leads whose second byte is limited, and without the one of U+FFFE.
-                [0xE1..=0xEC | 0xEE, 0x80..=0xBF, 0x80..=0xBF, ..] => 3,
-                [0x80..=0xFF, ..] => match decode(rest)? {
-                    Some((_, len)) => len,
-                    None => return Ok(false),
-                },
-                _ => return Ok(true),
-            };
-            self.position += len;
-            rest = rest.get(len..).unwrap_or_default();
-        }
+        self.position = after_characters(item, self.position)?;
+        Ok(self.peek(item).is_none_or(|byte| byte < 0x80))
     }
 
     /// Skips white space; the byte after it, if it has arrived.
@@ -261,15 +286,39 @@ impl Scanner {
     }
 }
 
+/// Behind the characters beyond ASCII at this place that have arrived completely.
+#[inline]
+fn after_characters(item: &[u8], mut at: usize) -> Result<usize, FrameError> {
+    let mut rest = item.get(at..).unwrap_or_default();
+    loop {
+        let len = match *rest {
+            [0xC2..=0xDF, 0x80..=0xBF, ..] => 2,
+            // Without the leads whose second byte is limited, and without the one of U+FFFE.
+            [0xE1..=0xEC | 0xEE, 0x80..=0xBF, 0x80..=0xBF, ..] => 3,
+            [0x80..=0xFF, ..] => match decode(rest)? {
+                Some((_, len)) => len,
+                None => return Ok(at),
+            },
+            _ => return Ok(at),
+        };
+        at += len;
+        rest = rest.get(len..).unwrap_or_default();
+    }
+}
+
 /// Outside and at the start of markup.
 impl Scanner {
     fn start(&mut self, item: &[u8]) -> Flow {
-        if self.peek(item) == Some(0xEF) {
-            let Some((character, len)) = decode(item)? else { return MORE };
-            if character != '\u{FEFF}' {
-                return Err(malformed(Reason::TextOutsideElement));
+        match self.peek(item) {
+            None => return MORE,
+            Some(0xEF) => {
+                let Some((character, len)) = decode(item)? else { return MORE };
+                if character != '\u{FEFF}' {
+                    return Err(malformed(Reason::TextOutsideElement));
+                }
+                self.position = len;
             }
-            self.position = len;
+            Some(_) => {}
         }
         self.start = self.position;
         self.state = State::Between;
@@ -326,6 +375,12 @@ impl Scanner {
     }
 
     fn declaration(&mut self, item: &[u8]) -> Flow {
+        let written = item.get(self.start..).unwrap_or_default();
+        let begins = written.get(..5).unwrap_or(written);
+        // An instruction is known by its target, before it ends.
+        if !b"<?xml".starts_with(begins) || written.get(5).is_some_and(|&byte| !is_space(byte)) {
+            return Err(FrameError::RestrictedXml(Restricted::ProcessingInstruction));
+        }
         let rest = item.get(self.position..).unwrap_or_default();
         let Some(end) = memchr::memchr(b'>', rest) else {
             self.position += rest.len();
@@ -335,202 +390,5 @@ impl Scanner {
         declaration::check(item.get(self.start..self.position).unwrap_or_default())?;
         self.state = State::Between;
         GO_ON
-    }
-}
-
-/// Tags.
-impl Scanner {
-    /// A name, NCName or two of them with a colon between (Namespaces in XML §4).
-    fn name(&mut self, item: &[u8], limits: &Limits) -> Flow {
-        const BAD: FrameError = malformed(Reason::Name);
-        loop {
-            let begins =
-                self.position == self.mark || self.position == self.colon + 1 && self.colon != 0;
-            if !begins {
-                self.skip(item, ends_ascii_name);
-                if self.position - self.mark > limits.name_bytes {
-                    return Err(FrameError::LimitExceeded(Limit::NameBytes));
-                }
-            }
-            let Some(byte) = self.peek(item) else { return MORE };
-            let len = match class(byte) {
-                Class::NameStart => 1,
-                Class::NameRest if begins => return Err(BAD),
-                Class::NameRest => 1,
-                Class::Colon if begins || self.colon != 0 => return Err(BAD),
-                Class::Colon => {
-                    self.colon = self.position;
-                    1
-                }
-                Class::High => {
-                    let Some((character, len)) =
-                        decode(item.get(self.position..).unwrap_or_default())?
-                    else {
-                        return MORE;
-                    };
-                    let is_legal = if begins {
-                        names::is_name_start(character)
-                    } else {
-                        names::is_name_char(character)
-                    };
-                    if !is_legal {
-                        return Err(BAD);
-                    }
-                    len
-                }
-                Class::Other if begins => return Err(BAD),
-                Class::Other => break,
-            };
-            self.position += len;
-            if self.position - self.mark > limits.name_bytes {
-                return Err(FrameError::LimitExceeded(Limit::NameBytes));
-            }
-        }
-        self.name_is_complete();
-        GO_ON
-    }
-
-    fn name_is_complete(&mut self) {
-        let name = Name { start: self.mark, end: self.position, colon: self.colon };
-        self.spaced = false;
-        self.state = match self.state {
-            State::AttributeName => {
-                self.attribute = name;
-                State::Equals
-            }
-            State::EndName => {
-                self.element = name;
-                State::EndTag
-            }
-            _ => {
-                self.element = name;
-                State::Tag
-            }
-        };
-    }
-
-    fn tag(&mut self, item: &[u8], limits: &Limits, scope: Option<&HeaderScope>) -> Flow {
-        match self.skip_space(item) {
-            None => MORE,
-            Some(b'>') => self.start_tag_ends(item, false, limits, scope),
-            Some(b'/') => self.advance(State::Slash),
-            Some(_) if !self.spaced => Err(malformed(Reason::MissingSpace)),
-            Some(_) => {
-                self.mark = self.position;
-                self.colon = 0;
-                self.state = State::AttributeName;
-                GO_ON
-            }
-        }
-    }
-
-    fn equals(&mut self, item: &[u8]) -> Flow {
-        match self.skip_space(item) {
-            None => MORE,
-            Some(b'=') => self.advance(State::Quote),
-            Some(_) => Err(malformed(Reason::Syntax)),
-        }
-    }
-
-    fn quote(&mut self, item: &[u8]) -> Flow {
-        match self.skip_space(item) {
-            None => MORE,
-            Some(quote @ (b'\'' | b'"')) => {
-                self.quote = quote;
-                self.dirty = false;
-                self.mark = self.position + 1;
-                self.advance(State::Value)
-            }
-            Some(_) => Err(malformed(Reason::AttributeValue)),
-        }
-    }
-
-    fn value(&mut self, item: &[u8], limits: &Limits) -> Flow {
-        loop {
-            self.skip(item, stops_value);
-            match self.peek(item) {
-                None => return MORE,
-                Some(byte) if byte == self.quote => break,
-                Some(b'\'' | b'"') => self.position += 1,
-                Some(b'<') => return Err(malformed(Reason::AttributeValue)),
-                Some(b'&') => {
-                    self.dirty = true;
-                    return self.begin_reference();
-                }
-                Some(b'\t' | b'\n' | b'\r') => {
-                    self.dirty = true;
-                    self.position += 1;
-                }
-                Some(_) => {
-                    if !self.beyond_ascii(item)? {
-                        return MORE;
-                    }
-                }
-            }
-        }
-        self.tags.attribute(
-            self.attribute,
-            Span::new(self.mark, self.position, self.dirty),
-            limits,
-        )?;
-        self.spaced = false;
-        self.quote = 0;
-        self.advance(State::Tag)
-    }
-
-    fn slash(&mut self, item: &[u8], limits: &Limits, scope: Option<&HeaderScope>) -> Flow {
-        match self.peek(item) {
-            None => MORE,
-            Some(b'>') => self.start_tag_ends(item, true, limits, scope),
-            Some(_) => Err(malformed(Reason::Syntax)),
-        }
-    }
-
-    fn start_tag_ends(
-        &mut self,
-        item: &[u8],
-        is_empty: bool,
-        limits: &Limits,
-        scope: Option<&HeaderScope>,
-    ) -> Flow {
-        self.position += 1;
-        match scope {
-            None => {
-                self.tags.root(item, self.element, limits)?;
-                if is_empty { Err(malformed(Reason::EmptyStream)) } else { Ok(Some(Step::Header)) }
-            }
-            Some(scope) => {
-                self.tags.start(item, self.element, is_empty, scope, limits)?;
-                self.element_or_text()
-            }
-        }
-    }
-
-    fn end_tag(&mut self, item: &[u8], scope: Option<&HeaderScope>) -> Flow {
-        match self.skip_space(item) {
-            None => return MORE,
-            Some(b'>') => self.position += 1,
-            Some(_) => return Err(malformed(Reason::Syntax)),
-        }
-        match scope {
-            Some(_) if self.tags.is_inside() => {
-                self.tags.end(item, self.element)?;
-                self.element_or_text()
-            }
-            Some(scope) => {
-                self.tags.end_root(item, self.element, scope)?;
-                Ok(Some(Step::Close))
-            }
-            None => Err(malformed(Reason::MismatchedTag)),
-        }
-    }
-
-    fn element_or_text(&mut self) -> Flow {
-        if self.tags.is_inside() {
-            self.state = State::Text;
-            GO_ON
-        } else {
-            Ok(Some(Step::Element))
-        }
     }
 }

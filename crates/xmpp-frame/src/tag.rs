@@ -3,57 +3,45 @@
 //! The scanner finds where names and values stand; this file knows which elements are open and which namespaces are in scope. All
 //! positions are counted from the first byte of the item, so they stay true when the read buffer moves.
 
-use std::borrow::Cow;
+mod resolve;
 
 use bytes::Bytes;
 
 use crate::content::Content;
 use crate::error::{FrameError, Limit, Reason};
-use crate::frame::{Facts, Flags, Kind};
+use crate::frame::{Address, Addresses, Facts, Flags, Kind};
 use crate::header::Header;
 use crate::limits::Limits;
-use crate::namespaces::{self, Binding, HeaderScope, Ns, Span, is_uri_like};
+use crate::name::{Name, key, key_at};
+use crate::namespaces::{self, Binding, HeaderScope, Ns, Span};
 use crate::value;
-
-/// A name as written, split at its colon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    /// Where the colon stands; 0 when there is none (no name begins an item, so no colon stands at 0).
-    pub(crate) colon: usize,
-}
-
-impl Name {
-    pub(crate) const EMPTY: Name = Name { start: 0, end: 0, colon: 0 };
-
-    fn raw(self, item: &[u8]) -> &[u8] {
-        item.get(self.start..self.end).unwrap_or_default()
-    }
-
-    fn prefix(self, item: &[u8]) -> &[u8] {
-        item.get(self.start..self.colon).unwrap_or_default()
-    }
-
-    fn local(self) -> Span {
-        Span::new(if self.colon == 0 { self.start } else { self.colon + 1 }, self.end, false)
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Attribute {
     name: Name,
     value: Span,
-    /// What the prefix is bound to; none without prefix.
-    ns: Ns,
 }
 
 #[derive(Clone, Debug)]
 struct Declaration {
     prefix: Span,
+    /// The [`key`] of the prefix: with as many as a peer may declare, a look-up is mostly looking past others.
+    key: u64,
     ns: Ns,
     /// The namespace name when it is not known and is written with references.
     unescaped: Option<Box<str>>,
+    /// What was inherited before.
+    outer: Inherited,
+}
+
+/// What an element is in that has no prefix.
+#[derive(Clone, Copy, Debug, Default)]
+struct Inherited {
+    /// `None` for the default namespace of the stream.
+    ns: Option<Ns>,
+    /// Whether that is a content namespace; whether a declaration in the item says so, and it is not the stream's.
+    is_content: bool,
+    is_other: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +53,74 @@ struct Open {
     own: bool,
 }
 
+impl Addresses {
+    /// Takes note of an attribute of the first tag.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, name: Name, value: Span) {
+        const FROM: u64 = key(b"from");
+        const TO: u64 = key(b"to");
+        const ID: u64 = key(b"id");
+        const TYPE: u64 = key(b"type");
+        const LANG: u64 = key(b"xml:lang");
+        let address = match name.key() {
+            FROM => Address::From,
+            TO => Address::To,
+            ID => Address::Id,
+            TYPE => Address::Type,
+            _ => {
+                self.lang |= name.key() == LANG && name.len() == 8;
+                return;
+            }
+        };
+        self.set(address, value);
+    }
+}
+
+/// The names of the attributes of one tag, by their keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    count: usize,
+    /// The [`bit`] of each.
+    bits: u64,
+    /// Those that two had.
+    repeated: u64,
+}
+
+/// Spreads the keys over 64 bits; the same bit twice asks for a closer look. The factor was chosen among random ones: it keeps the
+/// attributes of twelve common elements apart.
+#[inline(always)]
+pub(crate) const fn bit(key: u64) -> u64 {
+    1 << (key.wrapping_mul(0xB222_1A58_008A_05A7) >> 58)
+}
+
+impl Seen {
+    #[inline(always)]
+    fn note(&mut self, bit: u64) {
+        self.count += 1;
+        self.repeated |= self.bits & bit;
+        self.bits |= bit;
+    }
+}
+
 /// The tags of one item: what is open, what is in scope, what was learnt.
 #[derive(Debug, Default)]
 pub(crate) struct Tags {
     open: Vec<Open>,
     declarations: Vec<Declaration>,
-    /// Of the tag being scanned, or of the header once that is complete.
+    inherited: Inherited,
+    /// The content namespace of the stream.
+    content: Option<Content>,
+    /// Of the tag being scanned, or of the header once that is complete. The fast path keeps those with a prefix only.
     attributes: Vec<Attribute>,
+    /// All of them. The fast path has its own.
+    seen: Seen,
+    /// The keys of the first ones.
+    keys: [u64; 16],
+    /// Some attribute of the tag declares a namespace; some other one has a prefix.
+    declares: bool,
+    prefixed: bool,
+    /// The attributes of the tag that have a prefix, by expanded name.
+    prefixes: Vec<(Ns, Span)>,
     elements: usize,
     root: Option<Root>,
     facts: Option<Facts>,
@@ -84,23 +133,32 @@ struct Root {
     ns: Ns,
 }
 
+/// A start tag whose end has been read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartTag {
+    pub(crate) name: Name,
+    /// `<name/>`.
+    pub(crate) is_empty: bool,
+    /// How many declarations were in scope around it.
+    pub(crate) mark: usize,
+}
+
 /// Facts of an item that never had a first tag; not reached, but total.
 const NO_FACTS: Facts = Facts {
     kind: Kind::Other,
     ns: Ns::None,
     local: Span::EMPTY,
-    from: None,
-    to: None,
-    id: None,
-    type_: None,
-    flags: Flags { lang: false, borrows: false, spells_content: false, other_content: false },
+    addresses: Addresses::NONE,
+    flags: Flags { borrows: false, spells_content: false, other_content: false },
 };
 
 impl Tags {
-    /// Forgets the item, keeps the memory.
-    pub(crate) fn reset(&mut self) {
+    /// Forgets the item, keeps the memory. The next one is on a stream with this content namespace.
+    pub(crate) fn reset(&mut self, content: Option<Content>) {
         self.open.clear();
         self.declarations.clear();
+        self.content = content;
+        self.inherited = Inherited { ns: None, is_content: content.is_some(), is_other: false };
         self.attributes.clear();
         self.elements = 0;
         self.root = None;
@@ -108,17 +166,29 @@ impl Tags {
         self.flags = Flags::default();
     }
 
+    /// Gives back the memory; to be called between items.
+    pub(crate) fn shrink(&mut self) {
+        let content = self.content;
+        *self = Tags::default();
+        self.reset(content);
+    }
+
     pub(crate) fn is_inside(&self) -> bool {
         !self.open.is_empty()
     }
 
+    #[inline(always)]
     pub(crate) fn facts(&self) -> Facts {
         Facts { flags: self.flags, ..self.facts.unwrap_or(NO_FACTS) }
     }
 
     /// A start tag begins.
+    #[inline(always)]
     pub(crate) fn begin(&mut self) {
         self.attributes.clear();
+        self.seen = Seen::default();
+        self.declares = false;
+        self.prefixed = false;
     }
 
     /// An attribute is complete.
@@ -128,11 +198,92 @@ impl Tags {
         value: Span,
         limits: &Limits,
     ) -> Result<(), FrameError> {
-        if self.attributes.len() >= limits.attributes {
+        if self.seen.count >= limits.attributes {
             return Err(FrameError::LimitExceeded(Limit::Attributes));
         }
-        self.attributes.push(Attribute { name, value, ns: Ns::None });
+        self.seen.note(bit(name.key()));
+        self.keep(name, value);
         Ok(())
+    }
+
+    fn keep(&mut self, name: Name, value: Span) {
+        if name.declares() {
+            self.declares = true;
+        } else if name.is_special() {
+            self.prefixed = true;
+        }
+        self.attributes.push(Attribute { name, value });
+    }
+
+    /// Takes note of an attribute of a tag on the fast path.
+    #[inline(always)]
+    pub(crate) fn note(&mut self, seen: &mut Seen, key: u64, bit: u64) {
+        if let Some(noted) = self.keys.get_mut(seen.count) {
+            *noted = key;
+        }
+        seen.note(bit);
+    }
+
+    /// Whether the attributes of a tag are within the limit and their names differ for certain.
+    #[inline(always)]
+    pub(crate) fn are_few_and_differ(&mut self, seen: Seen, limits: &Limits) -> bool {
+        seen.count <= limits.attributes && (seen.repeated == 0 || self.do_keys_differ(seen.count))
+    }
+
+    #[cold]
+    fn do_keys_differ(&mut self, count: usize) -> bool {
+        let Some(keys) = self.keys.get_mut(..count) else { return false };
+        keys.sort_unstable();
+        keys.is_sorted_by(|one, next| one < next)
+    }
+
+    /// A start tag is complete that has no prefix in its name nor in those of its attributes, other than `xml`, and whose declarations were
+    /// taken in. False when it exceeds a limit.
+    #[inline(always)]
+    pub(crate) fn start_plain(&mut self, tag: StartTag, limits: &Limits) -> bool {
+        if self.open.len() >= limits.depth || self.elements >= limits.elements {
+            return false;
+        }
+        self.elements += 1;
+        let own = self.inherited.is_content & self.open.last().is_none_or(|parent| parent.own);
+        self.flags.other_content |= own & self.inherited.is_other;
+        self.opened(tag, own);
+        true
+    }
+
+    /// The same of the first tag. False when it begins another stream.
+    #[inline(always)]
+    pub(crate) fn start_first(
+        &mut self,
+        item: &[u8],
+        tag: StartTag,
+        addresses: Addresses,
+        scope: &HeaderScope,
+    ) -> bool {
+        let ns = self.inherited.ns.unwrap_or(scope.default);
+        if ns == Ns::Streams && tag.name.key() == STREAM {
+            return false;
+        }
+        let own = self.inherited.is_content;
+        self.flags.other_content |= own & self.inherited.is_other;
+        self.facts = Some(self.first(item, tag.name, ns, addresses));
+        self.opened(tag, own);
+        true
+    }
+
+    #[inline(always)]
+    fn opened(&mut self, tag: StartTag, own: bool) {
+        if tag.is_empty {
+            self.forget(tag.mark);
+        } else {
+            self.open.push(Open { name: tag.name, mark: tag.mark, own });
+        }
+    }
+
+    /// Whether the first tag of the item is still to come.
+    #[inline(always)]
+    pub(crate) fn is_first(&self) -> bool {
+        self.facts.is_none()
     }
 
     /// The start tag of the root element is complete.
@@ -142,7 +293,7 @@ impl Tags {
         name: Name,
         limits: &Limits,
     ) -> Result<(), FrameError> {
-        let ns = self.resolve_tag(item, name, None, limits)?.ns;
+        let ns = self.resolve_tag(item, name, None, limits)?;
         // RFC 6120 §4.8.1 names the namespace; which one it is, is for the caller to judge.
         if name.local().bytes(item) != b"stream" {
             return Err(FrameError::NotAStream);
@@ -151,45 +302,75 @@ impl Tags {
         Ok(())
     }
 
-    /// The start tag of an element is complete.
+    /// The start tag of an element is complete. Without addresses all its attributes were kept.
     pub(crate) fn start(
         &mut self,
         item: &[u8],
-        name: Name,
-        is_empty: bool,
+        tag: StartTag,
+        addresses: Option<Addresses>,
         scope: &HeaderScope,
         limits: &Limits,
     ) -> Result<(), FrameError> {
         if self.open.len() >= limits.depth {
             return Err(FrameError::LimitExceeded(Limit::Depth));
         }
-        let mark = self.declarations.len();
-        let found = self.resolve_tag(item, name, Some(scope), limits)?;
-        let own = found.ns.content().filter(|_| self.open.last().is_none_or(|parent| parent.own));
-        if found.is_spelled && own.is_some() && own != scope.content() {
-            self.flags.other_content = true;
-        }
+        let name = tag.name;
+        let ns = self.resolve_tag(item, name, Some(scope), limits)?;
+        let own = ns.content().filter(|_| self.open.last().is_none_or(|parent| parent.own));
+        self.flags.other_content |= own.is_some() && own != self.content;
         if self.facts.is_none() {
-            self.first(item, name, found.ns, scope)?;
+            if ns == Ns::Streams && name.local_key(item) == STREAM {
+                return Err(FrameError::NotWellFormed(Reason::NestedStream));
+            }
+            let addresses = addresses.unwrap_or_else(|| self.addresses());
+            self.facts = Some(self.first(item, name, ns, addresses));
         } else if self.elements >= limits.elements {
             return Err(FrameError::LimitExceeded(Limit::Elements));
         } else {
             self.elements += 1;
         }
-        if is_empty {
-            self.declarations.truncate(mark);
-        } else {
-            self.open.push(Open { name, mark, own: own.is_some() });
-        }
+        self.opened(tag, own.is_some());
         Ok(())
+    }
+
+    /// How many declarations are in scope; for [`Tags::forget`].
+    #[inline(always)]
+    pub(crate) fn mark(&self) -> usize {
+        self.declarations.len()
+    }
+
+    /// Forgets the declarations of the tag before which there were so many.
+    #[inline(always)]
+    pub(crate) fn forget(&mut self, mark: usize) {
+        while self.declarations.len() > mark {
+            if let Some(declaration) = self.declarations.pop() {
+                self.inherited = declaration.outer;
+            }
+        }
     }
 
     /// An end tag is complete.
     pub(crate) fn end(&mut self, item: &[u8], name: Name) -> Result<(), FrameError> {
-        let open = self.open.pop().filter(|open| open.name.raw(item) == name.raw(item));
+        let open = self.open.pop().filter(|open| open.name.is_same(name, item));
         let open = open.ok_or(FrameError::NotWellFormed(Reason::MismatchedTag))?;
-        self.declarations.truncate(open.mark);
+        self.forget(open.mark);
         Ok(())
+    }
+
+    /// The end tag whose name begins at `at`, when it is plain (no space before its `>`) and right; where it ends.
+    #[inline(always)]
+    pub(crate) fn end_if_plain(&mut self, item: &[u8], at: usize) -> Option<usize> {
+        let open = self.open.last()?;
+        let len = open.name.len();
+        let is_same = key_at(item, at, len) == open.name.key()
+            && (len <= 8 || item.get(at..at + len) == Some(open.name.raw(item)));
+        if !is_same || item.get(at + len) != Some(&b'>') {
+            return None;
+        }
+        let mark = open.mark;
+        self.open.pop();
+        self.forget(mark);
+        Some(at + len + 1)
     }
 
     /// The end tag of the root element is complete.
@@ -231,6 +412,7 @@ impl Tags {
             default: Ns::None,
             default_name: "".into(),
             prefixes: Vec::new(),
+            buckets: 0,
         };
         let mut default = None;
         for declaration in &self.declarations {
@@ -245,205 +427,47 @@ impl Tags {
             }
             // At most `Limits::attributes` of them, so the index fits.
             let index = u16::try_from(scope.prefixes.len()).unwrap_or(u16::MAX);
-            let ns = Ns::known(&name).or_else(|| scope.find(&name)).unwrap_or(Ns::Header(index));
-            scope.prefixes.push(Binding { prefix: prefix.into(), ns, name });
+            let ns = Ns::known(name.as_bytes())
+                .or_else(|| scope.find(name.as_bytes()))
+                .unwrap_or(Ns::Header(index));
+            scope.prefixes.push(Binding { prefix: prefix.into(), key: declaration.key, ns, name });
         }
         if let Some(name) = default {
-            scope.default =
-                Ns::known(&name).or_else(|| scope.find(&name)).unwrap_or(Ns::HeaderDefault);
+            scope.default = Ns::known(name.as_bytes())
+                .or_else(|| scope.find(name.as_bytes()))
+                .unwrap_or(Ns::HeaderDefault);
             scope.default_name = name;
         }
-        scope
+        scope.with_buckets()
     }
 
-    /// Notes what routing wants to know of a first-level element.
-    fn first(
-        &mut self,
-        item: &[u8],
-        name: Name,
-        ns: Ns,
-        scope: &HeaderScope,
-    ) -> Result<(), FrameError> {
+    /// What routing wants to know of a first-level element.
+    #[inline(always)]
+    fn first(&self, item: &[u8], name: Name, ns: Ns, addresses: Addresses) -> Facts {
+        const MESSAGE: u64 = key(b"message");
+        const PRESENCE: u64 = key(b"presence");
+        const IQ: u64 = key(b"iq");
+        let is_stanza = ns
+            .content()
+            .is_some_and(|content| self.content == Some(content) || content != Content::Component);
         let local = name.local();
-        if ns == Ns::Streams && local.bytes(item) == b"stream" {
-            return Err(FrameError::NotWellFormed(Reason::NestedStream));
-        }
-        let content = ns.content();
-        let is_stanza = content.is_some_and(|content| {
-            scope.content() == Some(content) || content != Content::Component
-        });
-        let kind = match local.bytes(item) {
-            b"message" if is_stanza => Kind::Message,
-            b"presence" if is_stanza => Kind::Presence,
-            b"iq" if is_stanza => Kind::Iq,
+        let kind = match name.local_key(item) {
+            MESSAGE if is_stanza => Kind::Message,
+            PRESENCE if is_stanza && local.len() == 8 => Kind::Presence,
+            IQ if is_stanza => Kind::Iq,
             _ => Kind::Other,
         };
-        let mut facts = Facts { kind, ns, local, ..NO_FACTS };
+        Facts { kind, ns, local, addresses, flags: Flags::default() }
+    }
+
+    /// Those of the first tag, whose attributes were all kept.
+    fn addresses(&self) -> Addresses {
+        let mut addresses = Addresses::NONE;
         for attribute in &self.attributes {
-            match attribute.name.raw(item) {
-                b"from" => facts.from = Some(attribute.value),
-                b"to" => facts.to = Some(attribute.value),
-                b"id" => facts.id = Some(attribute.value),
-                b"type" => facts.type_ = Some(attribute.value),
-                b"xml:lang" => self.flags.lang = true,
-                _ => {}
-            }
+            addresses.take(attribute.name, attribute.value);
         }
-        self.facts = Some(facts);
-        Ok(())
+        addresses
     }
 }
 
-/// The namespace of an element and whether a declaration inside the item gave it.
-struct Found {
-    ns: Ns,
-    is_spelled: bool,
-}
-
-/// Namespaces in XML 1.0, §§3-6.
-impl Tags {
-    /// Takes in the declarations of a tag, checks its attributes and finds the namespace of its name.
-    fn resolve_tag(
-        &mut self,
-        item: &[u8],
-        name: Name,
-        scope: Option<&HeaderScope>,
-        limits: &Limits,
-    ) -> Result<Found, FrameError> {
-        self.check_raw_names(item)?;
-        for index in 0..self.attributes.len() {
-            let Some(&attribute) = self.attributes.get(index) else { break };
-            self.declare(item, attribute, scope, limits)?;
-        }
-        let found = self.resolve(item, name.prefix(item), scope)?;
-        self.check_expanded_names(item, scope)?;
-        Ok(found)
-    }
-
-    /// XML 1.0 §3.1: no attribute name may appear twice in one tag.
-    fn check_raw_names(&self, item: &[u8]) -> Result<(), FrameError> {
-        let mut later = self.attributes.iter();
-        while let Some(attribute) = later.next() {
-            let name = attribute.name.raw(item);
-            if later.clone().any(|other| other.name.raw(item) == name) {
-                return Err(FrameError::NotWellFormed(Reason::DuplicateAttribute));
-            }
-        }
-        Ok(())
-    }
-
-    fn declare(
-        &mut self,
-        item: &[u8],
-        attribute: Attribute,
-        scope: Option<&HeaderScope>,
-        limits: &Limits,
-    ) -> Result<(), FrameError> {
-        const FORBIDDEN: FrameError = FrameError::NotWellFormed(Reason::NamespaceDeclaration);
-        let name = attribute.name;
-        let prefix = match (name.prefix(item), name.local()) {
-            (b"xmlns", local) => local,
-            (b"", local) if local.bytes(item) == b"xmlns" => {
-                Span::new(name.start, name.start, false)
-            }
-            _ => return Ok(()),
-        };
-        if attribute.value.bytes(item).len() > limits.name_bytes {
-            return Err(FrameError::LimitExceeded(Limit::NameBytes));
-        }
-        let uri = value::attribute(attribute.value.raw(item));
-        match (prefix.bytes(item), &*uri) {
-            // `xml` may be declared, but only as what it is.
-            (b"xml", namespaces::XML) => return Ok(()),
-            (b"xml" | b"xmlns", _) | (_, namespaces::XML | namespaces::XMLNS) => {
-                return Err(FORBIDDEN);
-            }
-            // Only the default namespace can be undeclared.
-            (prefix, "") if !prefix.is_empty() => return Err(FORBIDDEN),
-            _ => {}
-        }
-        if !is_uri_like(&uri) {
-            return Err(FrameError::NotWellFormed(Reason::NamespaceName));
-        }
-        if self.declarations.len() >= limits.namespaces {
-            return Err(FrameError::LimitExceeded(Limit::Namespaces));
-        }
-        let ns =
-            Ns::known(&uri).or_else(|| scope?.find(&uri)).or_else(|| self.declared(item, &uri));
-        let ns = ns.unwrap_or(Ns::Here(attribute.value));
-        let unescaped = match uri {
-            Cow::Owned(uri) if matches!(ns, Ns::Here(_)) => Some(uri.into_boxed_str()),
-            _ => None,
-        };
-        self.flags.spells_content |= ns.content().is_some();
-        self.declarations.push(Declaration { prefix, ns, unescaped });
-        Ok(())
-    }
-
-    /// The value that a declaration in scope has given this name. One name, one value: attributes are compared by value, and
-    /// there can be thousands of comparisons for each declaration.
-    fn declared(&self, item: &[u8], uri: &str) -> Option<Ns> {
-        let is_same = |declaration: &&Declaration| match (declaration.ns, &declaration.unescaped) {
-            (Ns::Here(_), Some(name)) => **name == *uri,
-            (Ns::Here(span), None) => span.bytes(item) == uri.as_bytes(),
-            _ => false,
-        };
-        self.declarations.iter().find(is_same).map(|declaration| declaration.ns)
-    }
-
-    fn resolve(
-        &mut self,
-        item: &[u8],
-        prefix: &[u8],
-        scope: Option<&HeaderScope>,
-    ) -> Result<Found, FrameError> {
-        let declared = self
-            .declarations
-            .iter()
-            .rev()
-            .find(|declaration| declaration.prefix.bytes(item) == prefix);
-        if let Some(declaration) = declared {
-            return Ok(Found { ns: declaration.ns, is_spelled: true });
-        }
-        let ns = match (prefix, scope) {
-            (b"", scope) => scope.map_or(Ns::None, |scope| scope.default),
-            (b"xml", _) => Ns::Xml,
-            (prefix, scope) => {
-                let binding = scope.and_then(|scope| scope.binding(prefix));
-                self.flags.borrows = true;
-                binding.ok_or(FrameError::BadNamespacePrefix)?.ns
-            }
-        };
-        Ok(Found { ns, is_spelled: false })
-    }
-
-    /// Namespaces in XML §6.3: no two attributes may have the same expanded name. Unprefixed attributes are in no namespace, so
-    /// that they differ follows from their raw names; the same prefix likewise.
-    fn check_expanded_names(
-        &mut self,
-        item: &[u8],
-        scope: Option<&HeaderScope>,
-    ) -> Result<(), FrameError> {
-        for index in 0..self.attributes.len() {
-            let Some(&Attribute { name, .. }) = self.attributes.get(index) else { break };
-            let prefix = name.prefix(item);
-            if prefix.is_empty() || prefix == b"xmlns" {
-                continue;
-            }
-            let ns = self.resolve(item, prefix, scope)?.ns;
-            let local = name.local();
-            let earlier = self.attributes.get(..index).unwrap_or_default();
-            let is_same = |other: &Attribute| {
-                // Unprefixed attributes and declarations have no namespace here.
-                other.ns == ns && other.name.local().bytes(item) == local.bytes(item)
-            };
-            if earlier.iter().any(is_same) {
-                return Err(FrameError::NotWellFormed(Reason::DuplicateAttribute));
-            }
-            if let Some(attribute) = self.attributes.get_mut(index) {
-                attribute.ns = ns;
-            }
-        }
-        Ok(())
-    }
-}
+const STREAM: u64 = key(b"stream");

@@ -3,7 +3,7 @@
 mod record;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -36,6 +36,30 @@ pub(crate) struct FuzzArgs {
 enum Target {
     /// Who may send on which proof: crates/s2s-proto/tests/identity
     Identity,
+    /// Changes to what cargo-fuzz kept of the framer: crates/xmpp-frame/tests/fuzz
+    Frame,
+}
+
+impl Target {
+    fn name(self) -> &'static str {
+        match self {
+            Target::Identity => "identity",
+            Target::Frame => "frame",
+        }
+    }
+
+    /// The package and the test in it.
+    fn place(self) -> (&'static str, &'static str) {
+        match self {
+            Target::Identity => ("s2s-proto", "identity"),
+            Target::Frame => ("xmpp-frame", "fuzz"),
+        }
+    }
+
+    /// The variable by which the fuzzer is told this.
+    fn variable(self, what: &str) -> String {
+        format!("PEERAGE_{}_{what}", self.name().to_uppercase())
+    }
 }
 
 /// What one process has told so far.
@@ -50,6 +74,7 @@ struct Progress {
 /// What the processes told, all together.
 #[derive(Debug, Default)]
 struct Campaign {
+    source: record::Source,
     target: String,
     minutes: f64,
     seeds: Vec<u64>,
@@ -71,17 +96,22 @@ fn seed(text: &str) -> Result<u64, String> {
 /// Runs the fuzzer and writes the record.
 ///
 /// # Errors
-/// When it does not build, when a law was broken, or when a place was never reached.
+/// When git does not know the tree, when it does not build, when a law was broken, or when a place was never reached.
 pub(crate) fn run(args: &FuzzArgs) -> Result<()> {
-    let Target::Identity = args.target;
-    println!("building the identity fuzzer (release); the first time this takes some minutes");
-    let executable = build()?;
+    let target = args.target;
+    let source = record::Source::of(Path::new("."))?;
+    println!(
+        "building the {} fuzzer (release); the first time this takes some minutes",
+        target.name()
+    );
+    let executable = build(target)?;
     let jobs = args.jobs.or_else(|| thread::available_parallelism().ok().map(Into::into));
     let since_epoch = std::time::UNIX_EPOCH.elapsed().context("the clock stands before 1970")?;
     let first = args.seed.unwrap_or(since_epoch.as_secs());
     let seeds: Vec<u64> = (first..).take(jobs.unwrap_or(1).max(1)).collect();
     let mut campaign = Campaign {
-        target: "identity".into(),
+        source,
+        target: target.name().into(),
         minutes: args.minutes,
         progress: vec![Progress::default(); seeds.len()],
         seeds,
@@ -90,7 +120,7 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<()> {
     let (tell, told) = channel();
     let mut children = Vec::new();
     for (job, seed) in campaign.seeds.iter().enumerate() {
-        children.push(start(&executable, *seed, args.minutes, job, tell.clone())?);
+        children.push(start(target, &executable, *seed, args.minutes, job, tell.clone())?);
     }
     drop(tell);
     campaign.listen(&told);
@@ -112,10 +142,11 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<()> {
 }
 
 /// The test binary, built in release.
-fn build() -> Result<PathBuf> {
+fn build(target: Target) -> Result<PathBuf> {
+    let (package, test) = target.place();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut building = Command::new(cargo)
-        .args(["test", "--release", "--package", "s2s-proto", "--test", "identity", "--no-run"])
+        .args(["test", "--release", "--package", package, "--test", test, "--no-run"])
         .args(["--message-format", "json-render-diagnostics"])
         .stdout(Stdio::piped())
         .spawn()
@@ -124,7 +155,7 @@ fn build() -> Result<PathBuf> {
     let mut executable = None;
     for message in Message::parse_stream(BufReader::new(messages)) {
         let Message::CompilerArtifact(artifact) = message? else { continue };
-        if artifact.target.name == "identity" {
+        if artifact.target.name == test {
             executable = artifact.executable.map(PathBuf::from);
         }
     }
@@ -138,6 +169,7 @@ fn build() -> Result<PathBuf> {
 type Line = (usize, String);
 
 fn start(
+    target: Target,
     executable: &PathBuf,
     seed: u64,
     minutes: f64,
@@ -146,8 +178,8 @@ fn start(
 ) -> Result<Child> {
     let mut child = Command::new(executable)
         .args(["for_minutes", "--ignored", "--nocapture"])
-        .env("PEERAGE_IDENTITY_SEED", format!("{seed:#x}"))
-        .env("PEERAGE_IDENTITY_MINUTES", minutes.to_string())
+        .env(target.variable("SEED"), format!("{seed:#x}"))
+        .env(target.variable("MINUTES"), minutes.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

@@ -38,6 +38,7 @@ enum Step {
     Docs,
     Tests,
     Doctests,
+    FuzzFrame,
     InteropHarness,
     InteropProsody,
     InteropBidi,
@@ -98,6 +99,7 @@ impl Step {
             Step::Docs => "documentation",
             Step::Tests => "tests",
             Step::Doctests => "documentation tests",
+            Step::FuzzFrame => "fuzzing: the framer, for a minute",
             Step::InteropHarness => "interop: harness (Prosody <-> Prosody)",
             Step::InteropProsody => "interop: Prosody",
             Step::InteropBidi => "interop: Prosody, both directions",
@@ -127,20 +129,14 @@ impl Step {
                 &["doc", "--workspace", "--no-deps", "--all-features"],
                 Some(("RUSTDOCFLAGS", "-D warnings")),
             ),
-            Step::Tests if toolbox.nextest => toolbox.count(toolbox.cargo([
-                "nextest",
-                "run",
-                "--workspace",
-                "--all-features",
-                "--no-fail-fast",
-            ])),
-            Step::Tests => toolbox.count(toolbox.cargo([
-                "test",
-                "--workspace",
-                "--no-fail-fast",
-                "--all-features",
-                "--all-targets",
-            ])),
+            Step::Tests => {
+                packages::offer_parser();
+                let mut command = toolbox.cargo([]);
+                let runner: &[&str] =
+                    if toolbox.nextest { &["nextest", "run"] } else { &["test", "--all-targets"] };
+                command.args(runner).args(["--workspace", "--all-features", "--no-fail-fast"]);
+                toolbox.count(command)
+            }
             Step::Doctests => toolbox.count(toolbox.cargo([
                 "test",
                 "--workspace",
@@ -148,6 +144,14 @@ impl Step {
                 "--no-fail-fast",
                 "--doc",
             ])),
+            Step::FuzzFrame => {
+                // As the tests were built: a build for speed alone would take longer than the minute.
+                let test = ["test", "--workspace", "--all-features", "--test", "fuzz"];
+                let mut command = toolbox.cargo(test);
+                command.args(["--", "--ignored", "--exact", "endless::for_minutes"]);
+                command.env("PEERAGE_FRAME_MINUTES", "1");
+                toolbox.count(command)
+            }
             Step::InteropHarness => toolbox.interop("interop_matrix", "prosody_", Router::Prosody),
             Step::InteropProsody => toolbox.interop("interop_matrix", "prosody_", Router::Peerage),
             Step::InteropBidi => toolbox.interop("interop_bidi", "", Router::Peerage),

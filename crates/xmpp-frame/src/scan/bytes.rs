@@ -9,6 +9,7 @@ static BYTES: [u8; 256] = table();
 const IN_NAME: u8 = 1;
 const STOPS_TEXT: u8 = 2;
 const STOPS_VALUE: u8 = 4;
+const STARTS_NAME: u8 = 8;
 
 #[expect(clippy::indexing_slicing, reason = "evaluated when this is compiled")]
 const fn table() -> [u8; 256] {
@@ -21,7 +22,8 @@ const fn table() -> [u8; 256] {
         let stops_value = matches!(byte, b'<' | b'&' | b'\'' | b'"') || is_odd;
         bytes[byte as usize] = (is_name as u8 * IN_NAME)
             | (stops_text as u8 * STOPS_TEXT)
-            | (stops_value as u8 * STOPS_VALUE);
+            | (stops_value as u8 * STOPS_VALUE)
+            | ((byte.is_ascii_alphabetic() || byte == b'_') as u8 * STARTS_NAME);
         if byte == u8::MAX {
             return bytes;
         }
@@ -36,6 +38,11 @@ fn is(byte: u8, question: u8) -> bool {
 
 pub(super) fn ends_ascii_name(byte: u8) -> bool {
     !is(byte, IN_NAME)
+}
+
+#[inline(always)]
+pub(super) fn starts_name(byte: u8) -> bool {
+    is(byte, STARTS_NAME)
 }
 
 pub(super) fn stops_text(byte: u8) -> bool {

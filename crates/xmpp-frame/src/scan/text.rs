@@ -1,8 +1,9 @@
 //! Character data and references: the scan between tags, and inside attribute values for `&`.
 
-use super::bytes::{Class, class, is_char, stops_text};
+use super::bytes::{Class, class, decode, is_char, stops_text};
 use super::{Flow, GO_ON, MORE, Number, Scanner, State, malformed};
 use crate::error::{FrameError, Reason, Restricted};
+use crate::names;
 
 /// Character data.
 impl Scanner {
@@ -30,7 +31,6 @@ impl Scanner {
         const REST: &[u8] = b"[CDATA[";
         loop {
             let Some(&expected) = REST.get(self.position - self.mark) else {
-                self.mark = self.position;
                 self.state = State::Cdata;
                 return GO_ON;
             };
@@ -47,9 +47,7 @@ impl Scanner {
             self.skip(item, stops_text);
             match self.peek(item) {
                 None => return MORE,
-                Some(b'>') if self.position >= self.mark + 2 && self.follows_brackets(item) => {
-                    return self.advance(State::Text);
-                }
+                Some(b'>') if self.follows_brackets(item) => return self.advance(State::Text),
                 Some(b'<' | b'&' | b'>') => self.position += 1,
                 Some(_) => {
                     if !self.beyond_ascii(item)? {
@@ -60,7 +58,8 @@ impl Scanner {
         }
     }
 
-    /// Whether `]]` stands right before. In text both brackets are text too: all markup before it ends with `>` or `;`.
+    /// Whether `]]` stands right before. Both brackets are of the same text or section: all markup before a text ends with `>` or `;`, and
+    /// a section begins with `[`.
     fn follows_brackets(&self, item: &[u8]) -> bool {
         item.get(self.position.saturating_sub(2)..self.position) == Some(b"]]".as_slice())
     }
@@ -88,7 +87,12 @@ impl Scanner {
             let read = item.get(self.reference_start..=self.position).unwrap_or_default();
             if !ENTITIES.iter().any(|entity| entity.starts_with(read)) {
                 let is_named = match class(byte) {
-                    Class::NameStart | Class::High => true,
+                    Class::NameStart => true,
+                    Class::High => {
+                        let rest = item.get(self.position..).unwrap_or_default();
+                        let Some((character, _)) = decode(rest)? else { return MORE };
+                        names::is_name_start(character) || !begins && names::is_name_char(character)
+                    }
                     Class::NameRest | Class::Colon => !begins,
                     Class::Other => !begins && byte == b';',
                 };

@@ -1,22 +1,43 @@
 //! What a run did, in Markdown: enough to judge it and to do it again.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::Campaign;
+
+/// What a fuzzer is built from. A campaign takes hours, in which others commit: this is asked before the build.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Source {
+    commit: String,
+    /// Some file of the commit is another in the tree.
+    is_changed: bool,
+}
+
+impl Source {
+    /// What the tree around this directory is now.
+    ///
+    /// # Errors
+    /// When git cannot be asked or knows no commit.
+    pub(super) fn of(directory: &Path) -> Result<Source> {
+        let git =
+            |arguments: &[&str]| said(Command::new("git").args(arguments).current_dir(directory));
+        let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+        let is_changed = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+        Ok(Source { commit, is_changed })
+    }
+}
 
 /// The record of a campaign.
 ///
 /// # Errors
-/// When git or the clock cannot be asked.
+/// When the clock cannot be asked.
 pub(super) fn text(campaign: &Campaign) -> Result<String> {
     let sum = campaign.sum();
-    let commit = said(Command::new("git").args(["rev-parse", "--short=12", "HEAD"]))?;
-    let changed =
-        said(Command::new("git").args(["status", "--porcelain", "--untracked-files=no"]))?;
-    let tree = if changed.is_empty() { "clean" } else { "with changes that are not committed" };
+    let Source { commit, is_changed } = &campaign.source;
+    let tree = if *is_changed { "with changes that are not committed" } else { "clean" };
     let date = said(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))?;
     let mut out = String::new();
     let findings = match campaign.findings.len() {
@@ -67,6 +88,9 @@ pub(super) fn text(campaign: &Campaign) -> Result<String> {
 
 fn said(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
@@ -86,6 +110,32 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_record_names_the_commit_of_the_build_and_not_of_the_end() {
+        let tree = tempfile::tempdir().expect("a directory");
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=Friar", "-c", "user.email=friar@capulet.example"];
+            let mut command = Command::new("git");
+            said(command.args(identity).args(arguments).current_dir(tree.path())).expect("git")
+        };
+        let write = |text: &str| std::fs::write(tree.path().join("letter"), text).expect("a file");
+        let record = |source| text(&Campaign { source, ..Campaign::default() }).expect("a record");
+        git(&["init", "--quiet"]);
+        assert!(Source::of(tree.path()).is_err(), "there is no commit");
+        write("Romeo, come forth");
+        git(&["add", "letter"]);
+        git(&["commit", "--quiet", "--message", "letter: call Romeo"]);
+        let (built, first) =
+            (Source::of(tree.path()).expect("a tree"), git(&["rev-parse", "HEAD"]));
+        write("Holy Franciscan friar");
+        let changed = Source::of(tree.path()).expect("a tree");
+        git(&["commit", "--quiet", "--all", "--message", "letter: call the friar"]);
+        assert_ne!(git(&["rev-parse", "HEAD"]), first);
+        let line = |tree| format!("\n- commit: {}, {tree}\n", &first[..12]);
+        assert!(record(built).contains(&line("clean")));
+        assert!(record(changed).contains(&line("with changes that are not committed")));
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

@@ -1,4 +1,4 @@
-//! What the interop suites need of the machine: root, network namespaces, Debian's packages.
+//! What the suites need of the machine: root, network namespaces, Debian's packages.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -12,6 +12,18 @@ const COMMON: &[&str] = &["iproute2", "dnsmasq-base", "prosody", "lua-unbound"];
 
 /// Debian's question before a package starts its service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs the parser that the framer is held against where this is root on Debian and it is missing. Elsewhere it may be there under
+/// another package's name, and if not, the tests that need it say so.
+pub(super) fn offer_parser() {
+    const PARSER: &str = "libexpat1";
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+        && !installed(PARSER)
+        && let Err(reason) = install(&[PARSER])
+    {
+        println!("{PARSER} could not be installed: {reason:#}");
+    }
+}
 
 /// Makes the machine ready for the tests of a suite that a filter selects, installing what is missing.
 ///
