@@ -16,6 +16,7 @@
 
 mod corpus;
 mod negotiation;
+mod parsers;
 mod reads;
 mod settings;
 mod shard;
@@ -23,10 +24,11 @@ mod streams;
 
 pub use corpus::{Corpus, Parties, Traffic};
 pub use negotiation::{Negotiation, NegotiationConfig, Settled};
+pub use parsers::{ExpatStream, RxmlStream, quick_xml_frames, xmlparser_frames};
 pub use reads::{READ_BYTES, each_read, next_frame};
-pub use settings::{ThreadTime, criterion, rate};
+pub use settings::{ThreadTime, criterion, rate, thread_time};
 pub use shard::EstablishedShard;
-pub use streams::{OpenComponent, OpenInbound};
+pub use streams::{OpenComponent, OpenInbound, server_header};
 
 /// The product's allocator (`peerage`'s `main.rs`).
 #[global_allocator]

@@ -33,11 +33,11 @@ impl Measurement for ThreadTime {
     type Value = Duration;
 
     fn start(&self) -> Duration {
-        used()
+        thread_time()
     }
 
     fn end(&self, start: Duration) -> Duration {
-        used().saturating_sub(start)
+        thread_time().saturating_sub(start)
     }
 
     fn add(&self, first: &Duration, second: &Duration) -> Duration {
@@ -57,7 +57,8 @@ impl Measurement for ThreadTime {
     }
 }
 
-fn used() -> Duration {
+/// CPU time that this thread has used so far.
+pub fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))

@@ -16,6 +16,14 @@ use crate::reads::{READ_BYTES, each_read, next_frame};
 
 const COMPONENT_SECRET: &str = "a plague on both your houses";
 
+/// The header of a stream of `remote` to `local` (RFC 6120 §4.7).
+pub fn server_header(remote: &str, local: &str) -> String {
+    format!(
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' \
+         xmlns:db='jabber:server:dialback' from='{remote}' to='{local}' version='1.0'>"
+    )
+}
+
 /// An inbound stream on which one pair is verified, and its framer.
 #[derive(Debug)]
 pub struct OpenInbound {
@@ -36,10 +44,7 @@ impl OpenInbound {
         let mut stream = InboundStream::new(config, [1; 32], TlsState::Plain);
         let mut framer = Framer::new(Limits::AUTHENTICATED);
         stream.handle(Millis(0), Input::Connected);
-        let header = format!(
-            "<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' \
-             xmlns:db='jabber:server:dialback' from='{remote}' to='{local}' version='1.0'>"
-        );
+        let header = server_header(remote, local);
         framer.buffer().extend_from_slice(header.as_bytes());
         // The pair is asked for by the first stanza, which is dropped.
         framer
