@@ -1,13 +1,15 @@
 //! The XML declaration at the start of a stream (XML 1.0 §2.8, RFC 6120 §11.5).
 
 use crate::error::{FrameError, Reason, Restricted};
+use crate::scan::is_space;
 
 const MALFORMED: FrameError = FrameError::NotWellFormed(Reason::XmlDeclaration);
 
 /// Checks `written`, which begins with `<?` and ends with the first `>` after that.
 pub(crate) fn check(written: &[u8]) -> Result<(), FrameError> {
-    let Some(inside) =
-        written.strip_prefix(b"<?xml").filter(|rest| rest.first().is_some_and(is_space))
+    let Some(inside) = written
+        .strip_prefix(b"<?xml")
+        .filter(|rest| rest.first().is_some_and(|&byte| is_space(byte)))
     else {
         return Err(FrameError::RestrictedXml(Restricted::ProcessingInstruction));
     };
@@ -42,10 +44,6 @@ fn is_version(version: &[u8]) -> bool {
 fn is_encoding_name(name: &[u8]) -> bool {
     name.first().is_some_and(u8::is_ascii_alphabetic)
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
-}
-
-fn is_space(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// The pseudo-attributes that are left to read.
@@ -84,7 +82,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn skip_space(&mut self) -> usize {
-        let count = self.rest.iter().take_while(|byte| is_space(byte)).count();
+        let count = self.rest.iter().take_while(|&&byte| is_space(byte)).count();
         self.rest = self.rest.get(count..).unwrap_or_default();
         count
     }

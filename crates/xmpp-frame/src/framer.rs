@@ -10,7 +10,7 @@ use crate::header::Header;
 use crate::limits::Limits;
 use crate::namespaces::HeaderScope;
 use crate::scan::vector::Vectors;
-use crate::scan::{Scanner, Step};
+use crate::scan::{Scanner, Step, is_space};
 
 /// What a stream consists of, in order: a header, elements, the close.
 #[derive(Clone, Debug)]
@@ -179,11 +179,7 @@ impl Framer {
     /// White space between first-level elements is a keepalive (RFC 6120 §11.7): it yields nothing and is not kept.
     fn skip_whitespace(&mut self) {
         if self.scanner.is_between() {
-            let keepalive = self
-                .buffer
-                .iter()
-                .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-                .count();
+            let keepalive = self.buffer.iter().take_while(|&&byte| is_space(byte)).count();
             if keepalive > 0 {
                 self.buffer.advance(keepalive);
             }

@@ -16,7 +16,8 @@ pub(crate) mod vector;
 
 use ::bytes::Bytes;
 
-use self::bytes::{decode, is_space};
+use self::bytes::decode;
+pub(crate) use self::bytes::is_space;
 use self::fast::Fast;
 use self::vector::Vectors;
 use crate::content::Content;

@@ -74,7 +74,7 @@ pub(super) fn class(byte: u8) -> Class {
     }
 }
 
-pub(super) const fn is_space(byte: u8) -> bool {
+pub(crate) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 

@@ -17,7 +17,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// another package's name, and if not, the tests that need it say so.
 pub(super) fn offer_parser() {
     const PARSER: &str = "libexpat1";
-    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+    if is_root()
         && !installed(PARSER)
         && let Err(reason) = install(&[PARSER])
     {
@@ -30,7 +30,7 @@ pub(super) fn offer_parser() {
 /// # Errors
 /// Why the suite cannot run here, in words.
 pub(super) fn provide(suite: &str, filter: &str) -> Result<()> {
-    ensure!(fs::metadata("/proc/self")?.uid() == 0, "network namespaces need root");
+    ensure!(is_root(), "network namespaces need root");
     let own: &[&str] = match (suite, filter) {
         ("interop_slixmpp", _) => &["python3-slixmpp"],
         ("interop_matrix", "prosody_") => &[],
@@ -42,6 +42,10 @@ pub(super) fn provide(suite: &str, filter: &str) -> Result<()> {
         install(&missing)?;
     }
     probe_namespaces()
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 fn installed(package: &str) -> bool {
