@@ -111,8 +111,8 @@ pub struct RouteLimits {
     pub discoveries: usize,
     /// Refused verifications remembered. Default 10,000. The oldest makes room.
     pub refusals: usize,
-    /// Bounces of presence per sender domain and minute. Default 60. More are dropped and counted: such bounces can loop
-    /// through chat rooms.
+    /// Bounces of presence per domain pair and minute. Default 3,000, more than anything but a loop makes. More are dropped and
+    /// counted: such bounces can loop through chat rooms, and one that is dropped ends its loop.
     pub presence_bounces_per_minute: u32,
     /// Reconnections in a row after a link that ended politely but within [`RouteTimeouts::stable_ms`]. Default 3. Then
     /// the slot rests like after a failure.
@@ -133,7 +133,7 @@ impl Default for RouteLimits {
             tickets: 4_096,
             discoveries: 20_000,
             refusals: 10_000,
-            presence_bounces_per_minute: 60,
+            presence_bounces_per_minute: 3_000,
             quick_reconnects: 3,
         }
     }

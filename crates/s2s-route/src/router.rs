@@ -38,8 +38,8 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
-/// Sender domains whose presence bounces are counted at one time; the oldest makes room.
-const PRESENCE_SENDERS_MAX: usize = 10_000;
+/// Pairs whose presence bounces are counted at one time; the oldest makes room.
+const PRESENCE_PAIRS_MAX: usize = 10_000;
 const MINUTE_MS: u64 = 60_000;
 
 /// The brain of one shard. See the crate's documentation for the contract of its calls.
@@ -60,8 +60,8 @@ pub struct Router {
     refusals: TtlCache<DomainPair, DialbackCondition>,
     /// Pairs that a backend refused on a working stream, and why.
     backend_refusals: TtlCache<DomainPair, Undeliverable>,
-    /// Presence bounces of this minute by sender domain.
-    presence: TtlCache<Domain, u32>,
+    /// Presence bounces of this minute by the pair of the presence.
+    presence: TtlCache<DomainPair, u32>,
     total: Total,
     counters: Counters,
     stage: Stage,
@@ -88,7 +88,7 @@ impl Router {
             discoveries: TtlCache::new(config.limits.discoveries),
             refusals: TtlCache::new(config.limits.refusals),
             backend_refusals: TtlCache::new(config.limits.refusals),
-            presence: TtlCache::new(PRESENCE_SENDERS_MAX),
+            presence: TtlCache::new(PRESENCE_PAIRS_MAX),
             total: Total::default(),
             counters: Counters::default(),
             stage: Stage::Serving,
@@ -283,8 +283,7 @@ impl Router {
             Ok(bounce) => bounce,
             Err(why) => return self.counters.drop_one(why),
         };
-        if frame.kind() == Kind::Presence && !self.admits_presence_bounce(now, parcel.from_domain())
-        {
+        if frame.kind() == Kind::Presence && !self.admits_presence_bounce(now, parcel.pair()) {
             return self.counters.drop_one(DropReason::PresenceBounceRate);
         }
         self.counters.bounced += 1;
@@ -304,16 +303,18 @@ impl Router {
         }
     }
 
-    fn admits_presence_bounce(&mut self, now: Millis, sender: &Domain) -> bool {
+    /// What loops, by way of a chat room that answers an error with the next presence, stays within one pair; a domain that
+    /// speaks to many unreachable ones does not, and needs all its errors.
+    fn admits_presence_bounce(&mut self, now: Millis, pair: &DomainPair) -> bool {
         let most = self.config.limits.presence_bounces_per_minute;
-        match self.presence.get_mut(now, sender) {
+        match self.presence.get_mut(now, pair) {
             Some(count) if *count >= most => false,
             Some(count) => {
                 *count += 1;
                 true
             }
             None => {
-                self.presence.insert(sender.clone(), 1, now.after(MINUTE_MS));
+                self.presence.insert(pair.clone(), 1, now.after(MINUTE_MS));
                 most > 0
             }
         }

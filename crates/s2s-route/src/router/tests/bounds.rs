@@ -56,28 +56,42 @@ fn two_keys_for_one_stream_and_pair_are_not_mixed_up() {
     assert_eq!(shard.verify("a"), ["verified a: Failed(ResourceConstraint)"]);
 }
 
+/// Presence to a domain that cannot be looked up: what comes of it, and how often.
+fn presence_bounces(shard: &mut Shard, target: &str, count: usize) -> usize {
+    let failure = || Err(DnsFailure::Temporary);
+    let xml = format!("<presence from='juliet@capulet.example' to='romeo@{target}' id='p'/>");
+    let mut bounced = 0;
+    for _ in 0..count {
+        // What waits for DNS bounces with its answer, what comes later at once.
+        let mut said = shard.route(&xml);
+        shard.router.resolved(shard.now, &domain(target), failure(), &mut shard.out);
+        said.extend(shard.said());
+        bounced += said.iter().filter(|line| line.contains("remote-server-timeout")).count();
+    }
+    bounced
+}
+
 #[test]
-fn presence_bounces_are_limited_per_sender_domain() {
+fn presence_bounces_are_limited_per_pair_of_domains() {
     let limits = RouteLimits { presence_bounces_per_minute: 2, ..RouteLimits::default() };
     let mut shard = Shard::new(RouteConfig { limits, ..config() });
-    shard.router.resolved(
-        shard.now,
-        &domain("montague.example"),
-        Err(DnsFailure::Temporary),
-        &mut shard.out,
-    );
-    shard.says("0");
-    shard.router.resolved(
-        shard.now,
-        &domain("montague.example"),
-        Err(DnsFailure::Temporary),
-        &mut shard.out,
-    );
-    shard.said();
-    let xml = "<presence from='juliet@capulet.example' to='romeo@montague.example' id='p'/>";
-    assert_eq!([shard.route(xml).len(), shard.route(xml).len(), shard.route(xml).len()], [1, 1, 0]);
+    assert_eq!(presence_bounces(&mut shard, "montague.example", 3), 2);
     assert_eq!(shard.router.counters().dropped_presence_bounces, 1);
+    // A loop with one domain takes nothing from those who write to others.
+    assert_eq!(presence_bounces(&mut shard, "paris.example", 3), 2);
     assert_eq!(shard.says("1").len(), 1, "messages are not limited");
+    shard.pass(60_001);
+    assert_eq!(presence_bounces(&mut shard, "montague.example", 1), 1);
+}
+
+/// A service of many rooms: when a policy or an outage cuts off its peers, it has to learn of each.
+#[test]
+fn a_domain_that_writes_to_many_unreachable_ones_gets_all_its_errors() {
+    let mut shard = Shard::new(config());
+    for n in 0..200 {
+        assert_eq!(presence_bounces(&mut shard, &format!("r{n}.example"), 10), 10, "r{n}");
+    }
+    assert_eq!(shard.router.counters().dropped_presence_bounces, 0);
 }
 
 #[test]
