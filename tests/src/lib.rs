@@ -4,7 +4,7 @@
 //! ([`namespace`]) with a DNS server, and starts the servers it needs as its children; nothing of the machine outside is touched.
 //!
 //! Not here: what one crate can show alone (its own `tests/`), load and speed (`loadgen`, `benches`). The harness uses no code of
-//! Peerage: a bug must not sit on both ends of a test.
+//! Peerage: a bug must not sit on both ends of a test. Child processes and namespaces are those of `s2s_testkit`.
 //!
 //! Types to know: [`Stage`] (the namespace from within: DNS, certificates, logs), [`Cell`] (one of the matrix),
 //! [`Peer`] (the remote server), [`Router`] (the router under test), [`Party`] (a user or a component, scripted).
@@ -22,7 +22,6 @@ pub mod page;
 pub mod party;
 pub mod peer;
 pub mod peerage;
-pub mod process;
 pub mod prosody;
 pub mod record;
 pub mod refusals;

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use anyhow::Result;
+use s2s_testkit::process::Log;
 
 use crate::certificates::Identity;
 use crate::matrix::{Proof, Rung};
 use crate::party::Party;
-use crate::process::Log;
 use crate::stage::Stage;
 use crate::{ejabberd, prosody};
 

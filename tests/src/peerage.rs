@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use s2s_testkit::process::{Log, Process};
 
 use crate::behind;
 use crate::certificates::Identity;
 use crate::matrix::Rung;
-use crate::process::{Log, Process};
 use crate::router::Choice;
 use crate::stage::{
     BACKEND_ADDRESS, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, DNS_ADDRESS,

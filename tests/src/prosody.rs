@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use s2s_testkit::process::{Log, Process};
 
 use crate::certificates::Identity;
 use crate::matrix::{Proof, Rung};
 use crate::party::{PASSWORD, Party, USER};
-use crate::process::{Log, Process};
 use crate::stage::{
     BACKEND_ADDRESS, C2S_PORT, COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, HOSTED_DOMAIN,
     PEER_ADDRESS, PEER_DOMAIN, ROUTER_ADDRESS, S2S_PORT, S2S_TLS_PORT, Stage,

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
+use s2s_testkit::process::{Process, tail};
 use tempfile::TempDir;
 
 use crate::certificates::Authority;
 use crate::matrix::Transport;
-use crate::process::Process;
 
 /// Where the DNS server listens, port 53.
 pub const DNS_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 53, 0, 1);
@@ -148,14 +148,7 @@ impl Stage {
     /// Prints the tail of every watched log.
     pub fn print_logs(&self) {
         for (title, path) in self.logs.borrow().iter() {
-            let text = fs::read(path).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            let lines: Vec<&str> = text.lines().collect();
-            let first = lines.len().saturating_sub(TAIL_LINES);
-            println!("---- {title}: last {} of {} lines", lines.len() - first, lines.len());
-            for line in lines.iter().skip(first) {
-                println!("{line}");
-            }
+            print!("{}", tail(title, path, TAIL_LINES));
         }
         println!("----");
     }

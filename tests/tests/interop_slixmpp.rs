@@ -5,13 +5,13 @@ use std::process::Command;
 use anyhow::ensure;
 use peerage_tests::exchange::{body, send_message};
 use peerage_tests::matrix;
-use peerage_tests::process::Process;
 use peerage_tests::stage::{
     COMPONENT_DOMAIN, COMPONENT_PORT, COMPONENT_SECRET, PEER_DOMAIN, ROUTER_ADDRESS,
 };
 use peerage_tests::{
     Certificate, Peer, Proof, Record, Router, Rung, Software, Stage, Transport, namespace,
 };
+use s2s_testkit::process::Process;
 
 /// Debian's, which sees Debian's `python3-slixmpp`.
 const PYTHON: &str = "/usr/bin/python3";

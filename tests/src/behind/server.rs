@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::Result;
+use s2s_testkit::process::Process;
 
 use super::Demand;
 use crate::party::Party;
 use crate::peer::Software;
-use crate::process::Process;
 use crate::stage::{
     BACKEND_ADDRESS, C2S_PORT, HOSTED_DOMAIN, INSIDE_ADDRESS, INSIDE_DNS_ADDRESS, PEER_DOMAIN,
     Stage,

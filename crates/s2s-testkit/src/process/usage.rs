@@ -1,4 +1,4 @@
-//! What processes use of the machine, read from `/proc`.
+//! What processes use of the machine.
 
 use std::time::Duration;
 
