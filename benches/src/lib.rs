@@ -14,7 +14,6 @@
 //!
 //! Tests: beside the code; `cargo test -p peerage-benches` also runs each benchmark once. Results are in `README.md`.
 
-mod corpus;
 mod negotiation;
 mod parsers;
 mod reads;
@@ -22,10 +21,10 @@ mod settings;
 mod shard;
 mod streams;
 
-pub use corpus::{Corpus, Parties, Traffic};
 pub use negotiation::{Negotiation, NegotiationConfig, Settled};
 pub use parsers::{ExpatStream, RxmlStream, quick_xml_frames, xmlparser_frames};
 pub use reads::{READ_BYTES, each_read, next_frame};
+pub use s2s_testkit::corpus::{Corpus, Parties, Traffic};
 pub use settings::{ThreadTime, criterion, rate, thread_time};
 pub use shard::EstablishedShard;
 pub use streams::{OpenComponent, OpenInbound, server_header};

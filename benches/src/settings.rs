@@ -6,7 +6,7 @@ use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::corpus::Corpus;
+use s2s_testkit::corpus::Corpus;
 
 /// Criterion as all benchmarks use it: 0.4 s of warm-up, 20 samples in 1.2 s. The command line overrides it.
 pub fn criterion() -> Criterion<ThreadTime> {

@@ -10,8 +10,8 @@ use s2s_route::{
 };
 use xmpp_addr::DomainPattern;
 
-use crate::corpus::{Corpus, Parties, Traffic};
 use crate::streams::OpenComponent;
+use s2s_testkit::corpus::{Corpus, Parties, Traffic};
 
 const NOW: Millis = Millis(1_000);
 /// Slots are made by one message to each target. Random targets have to hit every one of them.

@@ -11,8 +11,8 @@ use s2s_proto::{
 use xmpp_addr::DomainPattern;
 use xmpp_frame::{Framer, Item, Limits};
 
-use crate::corpus::Corpus;
 use crate::reads::{READ_BYTES, each_read, next_frame};
+use s2s_testkit::corpus::Corpus;
 
 const COMPONENT_SECRET: &str = "a plague on both your houses";
 

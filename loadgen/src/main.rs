@@ -1,18 +1,27 @@
 //! `peerage-loadgen`: load-tests the federation side of any XMPP server, and checks every stanza.
 //!
-//! Duty: play remote domains and a component around a server under test, send, verify, measure, report. It does not configure or
-//! start that server: `README.md` says how to point one at it.
+//! Duty: play remote domains and a component around a server under test, send, verify, measure, report. `README.md` says how to point
+//! a server at it; those that [`servers`] knows it can start itself, in a network namespace ([`inside`]).
 //!
-//! To know: [`prepare`] writes certificates and files for the server, [`dense`] is the run, [`report`] what it says afterwards. The
-//! federation itself is `s2s_testkit::federation`; no code above the framer is shared with the router.
+//! To know: [`prepare`] writes certificates and files for the server, [`scenario`] says what is played, [`run`] plays it, [`record`]
+//! what it found out, and [`report`] tells that as text, JSON and a page. The federation itself is `s2s_testkit::federation`; no code above
+//! the framer is shared with the router.
 //!
 //! Tests: beside the code and in `tests/`. That loss, repetition, disorder and alteration are found out is tested where the books are
 //! kept, in `s2s_testkit::federation` (`tests/faults.rs` there plays a router with one fault at a time).
 
 mod args;
-mod dense;
+mod compare;
+mod inside;
+mod page;
 mod prepare;
+mod record;
 mod report;
+mod run;
+mod scenario;
+mod serve;
+mod servers;
+mod setting;
 
 use std::process::ExitCode;
 
@@ -28,15 +37,24 @@ const NOT_RUN: u8 = 2;
 
 fn main() -> ExitCode {
     let outcome = match args::Command::parse() {
-        args::Command::Prepare(args) => prepare::run(&args).map(|()| true),
-        args::Command::Dense(args) => dense::run(&args),
+        args::Command::Prepare(args) => prepare::run(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Run(args) => run::run(&args),
+        args::Command::Compare(args) => compare::run(&args),
+        args::Command::Worker => run::crew::work().map(|()| ExitCode::SUCCESS),
+        args::Command::Serve(args) => serve::run(&args),
+        args::Command::Scenarios(args) => scenario::show(&args).map(|()| ExitCode::SUCCESS),
+        args::Command::Page(args) => page::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAULTY),
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(NOT_RUN)
+            let signal = error.downcast_ref::<inside::Interrupted>();
+            ExitCode::from(signal.map_or(NOT_RUN, |signal| 128 + signal.0))
         }
     }
+}
+
+fn verdict(is_clean: bool) -> ExitCode {
+    if is_clean { ExitCode::SUCCESS } else { ExitCode::from(FAULTY) }
 }

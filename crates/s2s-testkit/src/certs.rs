@@ -212,6 +212,26 @@ impl Authority {
         Self { issuer, root, above: Vec::new() }
     }
 
+    /// The root with this common name whose certificate and key were kept.
+    ///
+    /// # Errors
+    /// When the key is malformed.
+    pub fn again(
+        name: &str,
+        root: CertificateDer<'static>,
+        key_pem: &str,
+    ) -> Result<Self, rcgen::Error> {
+        // Name and key are what makes an issuer: the certificate that is made here is not shown to anybody.
+        let params = authority_params(name, AuthoritySpec::default());
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::from_pem(key_pem)?)?;
+        Ok(Self { issuer, root, above: Vec::new() })
+    }
+
+    /// Its key, PKCS #8 in PEM.
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// An intermediate authority below this one.
     ///
     /// # Panics

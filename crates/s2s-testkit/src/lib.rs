@@ -7,7 +7,7 @@
 //! of the router's streams cannot sit on both ends of a measurement.
 //!
 //! Modules to know: [`federation`] (who plays what is a [`federation::FederationPlan`]; what happened is an
-//! [`federation::Outcome`]), [`certs`], [`zone`], [`pair`], [`process::Process`], [`namespace::Namespace`].
+//! [`federation::Outcome`]), [`certs`], [`zone`], [`pair`], [`process::Process`], [`namespace::Namespace`], [`ports::claim`].
 //!
 //! The contract: everything listens on loopback, is bounded in count and time and stops by itself; the same seed gives the same order
 //! of stanzas.
@@ -17,8 +17,11 @@
 #![forbid(unsafe_code)]
 
 pub mod certs;
+pub mod corpus;
 pub mod federation;
 pub mod namespace;
 pub mod pair;
+pub mod ports;
 pub mod process;
+mod random;
 pub mod zone;

@@ -36,6 +36,16 @@ impl Census {
         self.opened.get(&(direction, rung)).copied().unwrap_or_default()
     }
 
+    /// Pairs that may send now, in both directions on any rung.
+    pub fn all_open(&self) -> u64 {
+        self.open.values().sum()
+    }
+
+    /// Pairs that were ever allowed to send, in both directions on any rung.
+    pub fn all_opened(&self) -> u64 {
+        self.opened.values().sum()
+    }
+
     /// Streams that failed, by role and reason.
     pub fn failures(&self) -> &BTreeMap<String, u64> {
         &self.failures

@@ -9,9 +9,12 @@ use xmpp_frame::{Framer, Item, Kind};
 
 use super::dialback;
 use super::failure::Failure;
+use super::meter::Meter;
 use super::ns;
-use super::outbox::{Outbox, WasEmpty};
-use super::wire::{Pipe, Wire, element};
+use super::outbox::{Batch, Outbox, WasEmpty};
+use super::pipe::Pipe;
+use super::receiving::domain;
+use super::wire::{Wire, element};
 use super::world::World;
 
 /// Room made in the read buffer before each read.
@@ -29,8 +32,8 @@ pub struct ComponentPlan {
 }
 
 /// Connects and proves itself.
-pub(crate) async fn attach(plan: &ComponentPlan) -> Result<Wire, Failure> {
-    let mut wire = Wire::connect(plan.address, plan.address.ip()).await?;
+pub(crate) async fn attach(plan: &ComponentPlan, meter: &Rc<Meter>) -> Result<Wire, Failure> {
+    let mut wire = Wire::connect(plan.address, plan.address.ip(), meter).await?;
     let domain = &plan.domain;
     wire.send(&format!(
         "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
@@ -49,15 +52,15 @@ pub(crate) async fn attach(plan: &ComponentPlan) -> Result<Wire, Failure> {
     }
 }
 
-/// Carries both directions until one ends.
-pub(crate) async fn carry(world: Rc<World>, wire: Wire, outbox: Rc<Outbox>) {
+/// Carries both directions of the component of this domain until one ends.
+pub(crate) async fn carry(world: Rc<World>, domain: String, wire: Wire, outbox: Rc<Outbox>) {
     let (pipe, framer) = wire.into_parts();
     let outcome = match pipe {
         Pipe::Plain(stream) => {
             let (reader, writer) = stream.into_split();
             tokio::select! {
-                outcome = read(&world, reader, framer, &outbox) => outcome,
-                outcome = write(writer, &outbox) => outcome,
+                outcome = read(&world, &domain, reader, framer, &outbox) => outcome,
+                outcome = write(&world.meter, writer, &outbox) => outcome,
             }
         }
         _ => Err(Failure::Protocol("a component speaks plain TCP")),
@@ -70,6 +73,7 @@ pub(crate) async fn carry(world: Rc<World>, wire: Wire, outbox: Rc<Outbox>) {
 
 async fn read(
     world: &World,
+    own: &str,
     mut reader: OwnedReadHalf,
     mut framer: Framer,
     outbox: &Outbox,
@@ -80,6 +84,10 @@ async fn read(
         while let Some(item) = framer.next().map_err(Failure::BadXml)? {
             match item {
                 Item::Element(frame) if frame.kind() != Kind::Other => {
+                    if frame.to().is_some_and(|to| domain(&to) != own) {
+                        world.stray();
+                        continue;
+                    }
                     outbox.push(|echo| world.arrive(&frame, now_ns, Some(echo)));
                 }
                 Item::Element(frame) => drop(element(&frame)?),
@@ -94,18 +102,21 @@ async fn read(
         // What is echoed must not pile up without bound: reading waits for writing.
         outbox.room().await;
         framer.buffer().reserve(READ_BYTES);
-        if reader.read_buf(framer.buffer()).await.map_err(Failure::Io)? == 0 {
+        let bytes = reader.read_buf(framer.buffer()).await.map_err(Failure::Io)?;
+        if bytes == 0 {
             return Err(Failure::Closed);
         }
+        world.meter.read(bytes);
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, outbox: &Outbox) -> Result<(), Failure> {
-    let mut batch = Vec::new();
+async fn write(meter: &Meter, mut writer: OwnedWriteHalf, outbox: &Outbox) -> Result<(), Failure> {
+    let mut batch = Batch::default();
     loop {
         outbox.take(&mut batch);
         if !batch.is_empty() {
-            writer.write_all(&batch).await.map_err(Failure::Io)?;
+            writer.write_all(batch.bytes()).await.map_err(Failure::Io)?;
+            meter.wrote(batch.bytes().len());
             batch.clear();
         } else if outbox.is_closing() {
             return writer.write_all(b"</stream:stream>").await.map_err(Failure::Io);

@@ -21,7 +21,7 @@ pub(crate) async fn open(world: &World, remote: &Remote, to: &str) -> Result<Wir
     let mut greeted = greet(world, remote, to).await?;
     match remote.behaviour {
         // Nothing to prove: stanzas may follow the header at once.
-        Behaviour::Promiscuous => Ok(greeted.wire),
+        Behaviour::Promiscuous | Behaviour::Pumped => Ok(greeted.wire),
         Behaviour::VerifiedBefore1_0 | Behaviour::Verified | Behaviour::Secure => {
             dial_back(world, remote, to, &mut greeted).await?;
             Ok(greeted.wire)
@@ -76,11 +76,10 @@ pub(crate) async fn verify(
 
 async fn greet(world: &World, remote: &Remote, to: &str) -> Result<Greeted, Failure> {
     let target = world.target(remote, to);
-    let mut wire = Wire::connect(target.address, remote.listen.ip()).await?;
+    let mut wire = Wire::connect(target.address, remote.listen.ip(), &world.meter).await?;
     if target.direct {
-        let config =
-            remote.direct_client.as_ref().ok_or(Failure::Protocol("no certificate for TLS"))?;
-        wire.start_tls_as_client(config, to).await?;
+        let tls = remote.tls.as_ref().ok_or(Failure::Protocol("no certificate for TLS"))?;
+        wire.start_tls_as_client(&tls.direct_client, to).await?;
     }
     let mut greeted = hello(wire, remote, to).await?;
     if remote.behaviour.is_tls() && !target.direct {

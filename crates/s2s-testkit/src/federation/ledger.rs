@@ -25,6 +25,8 @@ pub enum Arrival {
     Duplicate,
     /// Nobody sent this.
     NeverSent,
+    /// It had been given up for lost, and stays so.
+    GivenUp,
 }
 
 /// Sums over all flows.
@@ -44,12 +46,19 @@ pub struct Tally {
     pub corrupted: u64,
     /// Arrivals nobody sent.
     pub never_sent: u64,
+    /// Of those sent, given up ([`Ledger::give_up`]).
+    pub given_up: u64,
 }
 
 impl Tally {
-    /// Sent, and neither delivered nor bounced: under way, or lost when the run is over.
+    /// Sent, and neither delivered nor bounced nor given up: under way, or lost when the run is over.
     pub fn outstanding(&self) -> u64 {
-        self.sent - self.settled()
+        self.sent - self.settled() - self.given_up
+    }
+
+    /// Given up, or still under way.
+    pub fn lost(&self) -> u64 {
+        self.given_up + self.outstanding()
     }
 
     /// Delivered or bounced.
@@ -60,7 +69,7 @@ impl Tally {
     /// The faults of a run that is over, in words; empty when it is clean. Bounces are not faults.
     pub fn faults(&self) -> Vec<String> {
         let faults = [
-            (self.outstanding(), "lost"),
+            (self.lost(), "lost"),
             (self.duplicated, "duplicated"),
             (self.out_of_order, "out of order"),
             (self.corrupted, "corrupted or misaddressed"),
@@ -80,15 +89,28 @@ impl std::ops::Sub for Tally {
     /// What happened between two readings of the same ledger.
     fn sub(self, earlier: Tally) -> Tally {
         Tally {
-            sent: self.sent - earlier.sent,
+            // Of what the earlier one counted, some may have been taken out since.
+            sent: self.sent.saturating_sub(earlier.sent),
             delivered: self.delivered - earlier.delivered,
             bounced: self.bounced - earlier.bounced,
             duplicated: self.duplicated - earlier.duplicated,
             out_of_order: self.out_of_order - earlier.out_of_order,
             corrupted: self.corrupted - earlier.corrupted,
             never_sent: self.never_sent - earlier.never_sent,
+            given_up: self.given_up - earlier.given_up,
         }
     }
+}
+
+/// What was not delivered, of the flows of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupTally {
+    /// Bounces by condition.
+    pub bounced: BTreeMap<String, u64>,
+    /// Stanzas that were given up.
+    pub lost: u64,
+    /// Stanzas that were due and never left.
+    pub skipped: u64,
 }
 
 /// The books of a run.
@@ -96,7 +118,9 @@ impl std::ops::Sub for Tally {
 pub struct Ledger {
     flows: Vec<Track>,
     tally: Tally,
+    withdrawn: u64,
     conditions: BTreeMap<String, u64>,
+    groups: Vec<GroupTally>,
     latency_us: Histogram<u64>,
 }
 
@@ -106,16 +130,20 @@ impl Ledger {
         let latency_us = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3);
         Ledger {
             flows: (0..flows).map(|_| Track::default()).collect(),
+            groups: vec![GroupTally::default()],
             tally: Tally::default(),
+            withdrawn: 0,
             conditions: BTreeMap::new(),
             // The bounds are constants in range (low >= 1, high >= 2 * low, digits <= 5).
             latency_us: latency_us.unwrap_or_else(|error| unreachable!("{error:?}")),
         }
     }
 
-    /// Begins a further flow; answers its number.
-    pub fn add_flow(&mut self) -> u32 {
-        self.flows.push(Track::default());
+    /// Begins a further flow in a group; answers its number.
+    pub fn add_flow_in(&mut self, group: u16) -> u32 {
+        self.flows.push(Track { group, ..Track::default() });
+        let groups = self.groups.len().max(usize::from(group) + 1);
+        self.groups.resize(groups, GroupTally::default());
         // Four thousand million flows do not fit into memory.
         u32::try_from(self.flows.len() - 1).unwrap_or(u32::MAX)
     }
@@ -140,7 +168,7 @@ impl Ledger {
                 self.tally.delivered += 1;
                 self.latency_us.saturating_record((latency_ns / 1000).max(1));
             }
-            Arrival::Duplicate | Arrival::NeverSent => return arrival,
+            Arrival::Duplicate | Arrival::NeverSent | Arrival::GivenUp => return arrival,
         }
         let track = &mut self.flows[mark.flow as usize];
         if mark.sequence < track.next_in_order {
@@ -156,12 +184,14 @@ impl Ledger {
         let arrival = self.settle(mark);
         if arrival == Arrival::First {
             self.tally.bounced += 1;
-            let known =
-                self.conditions.len() < CONDITIONS_MAX || self.conditions.contains_key(condition);
-            *self
-                .conditions
-                .entry(if known { condition } else { "other" }.to_owned())
-                .or_default() += 1;
+            // What is sent back has been read.
+            self.turn(mark);
+            let group = usize::from(self.flows[mark.flow as usize].group);
+            for conditions in [&mut self.conditions, &mut self.groups[group].bounced] {
+                let known = conditions.len() < CONDITIONS_MAX || conditions.contains_key(condition);
+                let condition = if known { condition } else { "other" };
+                *conditions.entry(condition.to_owned()).or_default() += 1;
+            }
         }
         arrival
     }
@@ -170,7 +200,56 @@ impl Ledger {
     pub fn withdraw(&mut self, mark: Mark) {
         if self.settle(mark) == Arrival::First {
             self.tally.sent -= 1;
+            self.withdrawn += 1;
+            self.skip(mark.flow);
         }
+    }
+
+    /// A stanza that is to be echoed has come to where it turns.
+    pub fn turn(&mut self, mark: Mark) {
+        if let Some(track) = self.flows.get_mut(mark.flow as usize) {
+            track.reached = track.reached.max(mark.sequence.saturating_add(1));
+        }
+    }
+
+    /// The server ended the stream of this flow with an error, and nothing more of it comes. A stream has no receipts: what was written
+    /// to it behind the last stanza that is known to have crossed was never read, as far as anybody can tell, and is taken out of the
+    /// books like what never left. What misses in front of that stanza is lost.
+    pub fn cut_off(&mut self, flow: u32) {
+        let Some(track) = self.flows.get(flow as usize) else { return };
+        let crossed = track.reached.max(track.next_in_order);
+        for sequence in crossed..track.sent {
+            let is_missing = self.flows[flow as usize].settled.insert(sequence);
+            if is_missing {
+                self.tally.sent -= 1;
+                self.withdrawn += 1;
+                self.skip(flow);
+            }
+        }
+    }
+
+    /// A stanza of this flow was due and could not be sent.
+    pub fn skip(&mut self, flow: u32) {
+        let group = self.flows.get(flow as usize).map_or(0, |track| track.group);
+        self.groups[usize::from(group)].skipped += 1;
+    }
+
+    /// Whatever is under way counts as lost from now on, also if it still arrives: that is too late. Answers how much that was.
+    pub fn give_up(&mut self) -> u64 {
+        for track in &mut self.flows {
+            let missing = track.missing() - track.given_up;
+            track.given_up += missing;
+            track.given_up_below = track.sent;
+            self.groups[usize::from(track.group)].lost += missing;
+        }
+        let given_up = self.tally.outstanding();
+        self.tally.given_up += given_up;
+        given_up
+    }
+
+    /// How many were taken out again.
+    pub fn withdrawn(&self) -> u64 {
+        self.withdrawn
     }
 
     /// Something arrived that is not what was sent.
@@ -191,6 +270,11 @@ impl Ledger {
     /// Bounces by condition.
     pub fn conditions(&self) -> &BTreeMap<String, u64> {
         &self.conditions
+    }
+
+    /// What was not delivered, by group; there is one at least.
+    pub fn groups(&self) -> &[GroupTally] {
+        &self.groups
     }
 
     /// Latencies of deliveries since the last [`Ledger::forget_latency`], in microseconds.
@@ -217,7 +301,11 @@ impl Ledger {
         match self.flows.get_mut(mark.flow as usize) {
             Some(track) if mark.sequence < track.sent => {
                 if track.settled.insert(mark.sequence) {
-                    return Arrival::First;
+                    if mark.sequence >= track.given_up_below {
+                        return Arrival::First;
+                    }
+                    track.given_up -= 1;
+                    return Arrival::GivenUp;
                 }
                 self.tally.duplicated += 1;
                 Arrival::Duplicate
@@ -234,7 +322,13 @@ impl Ledger {
 struct Track {
     sent: u32,
     next_in_order: u32,
+    /// Behind the last that turned back or bounced.
+    reached: u32,
     settled: SequenceSet,
+    group: u16,
+    /// Of those that miss, given up; all of these are below that place.
+    given_up: u64,
+    given_up_below: u32,
 }
 
 impl Track {
@@ -357,8 +451,82 @@ mod tests {
         let mut ledger = Ledger::new(1);
         let mark = Mark { flow: 0, sequence: ledger.send(0) };
         ledger.withdraw(mark);
-        assert_eq!(ledger.tally(), Tally::default());
+        assert_eq!((ledger.tally(), ledger.withdrawn()), (Tally::default(), 1));
         assert!(ledger.missing(1).is_empty());
+    }
+
+    #[test]
+    fn behind_the_last_that_crossed_a_stream_that_was_cut_off_nothing_is_lost() {
+        let mut ledger = Ledger::new(2);
+        let marks: Vec<_> = (0..10).map(|_| Mark { flow: 0, sequence: ledger.send(0) }).collect();
+        for at in [0, 1, 3, 5] {
+            ledger.deliver(marks[at], 0);
+        }
+        // One that turned has been read, and may not be lost on its way back.
+        ledger.turn(marks[6]);
+        ledger.cut_off(0);
+        let tally = ledger.tally();
+        assert_eq!((tally.sent, tally.settled(), tally.outstanding()), (7, 4, 3));
+        assert_eq!((ledger.withdrawn(), ledger.groups()[0].skipped), (3, 3));
+        assert_eq!(ledger.missing(9), [(0, 3)]);
+        assert_eq!(ledger.deliver(marks[6], 0), Arrival::First);
+        assert_eq!((ledger.give_up(), ledger.groups()[0].lost), (2, 2));
+    }
+
+    #[test]
+    fn in_front_of_a_bounce_a_stream_that_was_cut_off_has_lost_what_misses() {
+        let mut ledger = Ledger::new(1);
+        let marks: Vec<_> = (0..5).map(|_| Mark { flow: 0, sequence: ledger.send(0) }).collect();
+        ledger.bounce(marks[3], "gone");
+        ledger.cut_off(0);
+        assert_eq!((ledger.withdrawn(), ledger.tally().outstanding()), (1, 3));
+    }
+
+    #[test]
+    fn a_latency_is_kept_in_microseconds_and_that_of_a_bounce_is_not() {
+        let mut ledger = Ledger::new(1);
+        let marks: Vec<_> = (0..3).map(|_| Mark { flow: 0, sequence: ledger.send(0) }).collect();
+        ledger.deliver(marks[0], 1_500_000);
+        ledger.deliver(marks[1], 999);
+        ledger.bounce(marks[2], "gone");
+        ledger.deliver(marks[0], 7_000_000);
+        let latencies = ledger.latency_us();
+        assert_eq!((latencies.len(), latencies.min(), latencies.max()), (2, 1, 1500));
+    }
+
+    #[test]
+    fn what_was_given_up_stays_lost_when_it_comes_after_all() {
+        let mut ledger = Ledger::new(0);
+        let flow = ledger.add_flow_in(2);
+        let marks: Vec<_> = (0..4).map(|_| Mark { flow, sequence: ledger.send(flow) }).collect();
+        ledger.deliver(marks[0], 0);
+        assert_eq!((ledger.give_up(), ledger.tally().outstanding()), (3, 0));
+        assert_eq!(ledger.deliver(marks[2], 0), Arrival::GivenUp);
+        assert_eq!(ledger.deliver(marks[2], 0), Arrival::Duplicate);
+        let mark = Mark { flow, sequence: ledger.send(flow) };
+        assert_eq!(ledger.deliver(mark, 0), Arrival::First);
+        let tally = ledger.tally();
+        assert_eq!((tally.delivered, tally.lost(), tally.outstanding()), (2, 3, 0));
+        assert_eq!(tally.faults(), ["3 lost", "1 duplicated"]);
+        assert_eq!(ledger.give_up(), 0);
+        assert_eq!((ledger.groups()[2].lost, ledger.groups()[0].lost), (3, 0));
+    }
+
+    #[test]
+    fn each_group_has_books_of_what_did_not_arrive() {
+        let mut ledger = Ledger::new(0);
+        let flows = [0, 1].map(|group| ledger.add_flow_in(group));
+        for flow in flows {
+            let mark = Mark { flow, sequence: ledger.send(flow) };
+            ledger.bounce(mark, if flow == 0 { "gone" } else { "conflict" });
+        }
+        ledger.skip(flows[1]);
+        let gone = Mark { flow: flows[1], sequence: ledger.send(flows[1]) };
+        ledger.withdraw(gone);
+        let [one, other] = ledger.groups() else { unreachable!() };
+        let bounced = |condition: &str| BTreeMap::from([(condition.to_owned(), 1)]);
+        assert_eq!((one.bounced.clone(), one.skipped), (bounced("gone"), 0));
+        assert_eq!((other.bounced.clone(), other.skipped), (bounced("conflict"), 2));
     }
 
     #[test]

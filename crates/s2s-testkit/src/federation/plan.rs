@@ -1,6 +1,7 @@
 //! What a federation consists of: its remote domains, how each behaves and where it listens.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use super::tls::Credentials;
 use crate::zone::{Service, SrvTarget, Zone};
@@ -48,6 +49,10 @@ pub enum Behaviour {
     Trusted,
     /// As [`Behaviour::Trusted`], over direct TLS.
     TrustedDirect,
+    /// Behind a pump that moves bytes from TLS to TLS and knows nothing of XMPP. Direct TLS on both sides of the pump, and every name taken
+    /// on trust: the certificate that either end sees is the pump's. It calls remotes of its own federation, too, where the router
+    /// listens with direct TLS, which is where the pump does. Not published.
+    Pumped,
     /// Published, but nothing listens.
     Dead,
     /// Not published at all.
@@ -58,7 +63,7 @@ impl Behaviour {
     /// The rung a pair with this remote earns; none for those that cannot be reached.
     pub fn rung(self) -> Option<Rung> {
         match self {
-            Behaviour::Promiscuous => Some(Rung::Promiscuous),
+            Behaviour::Promiscuous | Behaviour::Pumped => Some(Rung::Promiscuous),
             Behaviour::VerifiedBefore1_0 | Behaviour::Verified => Some(Rung::Verified),
             Behaviour::Secure => Some(Rung::Secure),
             Behaviour::Trusted | Behaviour::TrustedDirect => Some(Rung::Trusted),
@@ -73,15 +78,20 @@ impl Behaviour {
 
     /// Whether it speaks TLS, and then nothing else.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self, Behaviour::Secure | Behaviour::Trusted | Behaviour::TrustedDirect)
+        matches!(self, Behaviour::Secure | Behaviour::Trusted) || self.is_direct()
     }
 
     pub(crate) fn is_direct(self) -> bool {
-        self == Behaviour::TrustedDirect
+        matches!(self, Behaviour::TrustedDirect | Behaviour::Pumped)
     }
 
     pub(crate) fn dials_back(self) -> bool {
-        self != Behaviour::Promiscuous
+        !self.trusts_names()
+    }
+
+    /// Whether it takes a sender's word for its name.
+    pub(crate) fn trusts_names(self) -> bool {
+        matches!(self, Behaviour::Promiscuous | Behaviour::Pumped)
     }
 
     fn suffix(self) -> &'static str {
@@ -92,6 +102,22 @@ impl Behaviour {
     }
 }
 
+/// How a remote treats its connections, whatever its rung.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// As fast as it can, for as long as its peer likes.
+    #[default]
+    Normal,
+    /// Reads so many bytes a second from each connection that it accepted.
+    SlowReader(u32),
+    /// Writes so many bytes a second to each connection that it opened, once that may carry stanzas.
+    SlowSender(u32),
+    /// Resets each connection so long after its stream was opened, and opens its own again.
+    Resetting(Duration),
+    /// Takes the header of a stream and never answers. Over direct TLS the handshake is answered.
+    Silent,
+}
+
 /// One remote domain.
 #[derive(Debug)]
 pub struct RemotePlan {
@@ -99,7 +125,9 @@ pub struct RemotePlan {
     pub domain: String,
     /// How it behaves.
     pub behaviour: Behaviour,
-    /// Where it listens; the connections it opens come from the same address.
+    /// How it treats connections.
+    pub manner: Manner,
+    /// Where it listens, alone or with other domains of the same kind of TLS; the connections it opens come from the same address.
     pub listen: SocketAddr,
     /// Its certificate; needed when the behaviour has TLS.
     pub credentials: Option<Credentials>,
@@ -108,7 +136,8 @@ pub struct RemotePlan {
 impl RemotePlan {
     /// A remote without certificate.
     pub fn new(domain: &str, behaviour: Behaviour, listen: SocketAddr) -> RemotePlan {
-        RemotePlan { domain: domain.to_owned(), behaviour, listen, credentials: None }
+        let manner = Manner::Normal;
+        RemotePlan { domain: domain.to_owned(), behaviour, manner, listen, credentials: None }
     }
 
     /// Writes what it publishes into a zone.
@@ -117,7 +146,7 @@ impl RemotePlan {
     /// When its name is not a domain name.
     pub fn publish(&self, zone: &mut Zone) -> anyhow::Result<()> {
         match self.behaviour {
-            Behaviour::Unlisted => Ok(()),
+            Behaviour::Unlisted | Behaviour::Pumped => Ok(()),
             Behaviour::TrustedDirect => {
                 zone.add_srv(&self.domain, Service::StartTls, &SrvTarget::not_offered())?;
                 zone.add_server(&self.domain, Service::DirectTls, self.listen)

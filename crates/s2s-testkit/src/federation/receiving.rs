@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustls::server::Acceptor;
 use tokio::net::TcpStream;
@@ -13,9 +14,10 @@ use super::census::Direction;
 use super::dialback;
 use super::failure::Failure;
 use super::initiating::{self, Question, base64};
+use super::links::Seat;
 use super::ns;
-use super::plan::Behaviour;
-use super::wire::{Pipe, STEP, Wire, element};
+use super::plan::{Behaviour, Manner};
+use super::wire::{STEP, Wire, element};
 use super::world::{Remote, Session, World};
 
 /// Which kind of listener a connection came from.
@@ -27,8 +29,17 @@ pub(crate) enum Port {
 
 /// Answers one connection until it ends.
 pub(crate) async fn serve(world: Rc<World>, stream: TcpStream, port: Port) {
+    let seat = world.links.seat(world.now_ns());
     let mut receiving = match accept(&world, stream, port).await {
-        Ok(wire) => Receiving { world: Rc::clone(&world), wire, remote: None, proved: Vec::new() },
+        Ok(wire) => Receiving {
+            world: Rc::clone(&world),
+            wire,
+            seat,
+            remote: None,
+            proved: Vec::new(),
+            recalls_seen: None,
+            is_closing: false,
+        },
         Err(failure) => return world.census.borrow_mut().fail("receiving", &failure),
     };
     if let Err(failure) = receiving.run().await {
@@ -46,7 +57,7 @@ pub(crate) async fn serve(world: Rc<World>, stream: TcpStream, port: Port) {
 /// With direct TLS one port may serve many domains: the server name in the handshake says which (XEP-0368 §2.2).
 async fn accept(world: &World, stream: TcpStream, port: Port) -> Result<Wire, Failure> {
     if port == Port::StartTls {
-        return Ok(Wire::new(stream));
+        return Ok(Wire::new(stream, &world.meter));
     }
     let start = tokio::time::timeout(STEP, LazyConfigAcceptor::new(Acceptor::default(), stream));
     let start = start.await.map_err(|_| Failure::Silent)?.map_err(Failure::Tls)?;
@@ -55,12 +66,10 @@ async fn accept(world: &World, stream: TcpStream, port: Port) -> Result<Wire, Fa
     let tls = remote
         .and_then(|remote| remote.tls.as_ref())
         .ok_or(Failure::Protocol("direct TLS for an unknown name"))?;
-    let mut config = rustls::ServerConfig::clone(&tls.server);
-    config.alpn_protocols = vec![b"xmpp-server".to_vec()];
-    let stream = tokio::time::timeout(STEP, start.into_stream(config.into()))
+    let stream = tokio::time::timeout(STEP, start.into_stream(Arc::clone(&tls.direct_server)))
         .await
         .map_err(|_| Failure::Silent)?;
-    Ok(Wire::new_tls(Pipe::Server(Box::new(stream.map_err(Failure::Tls)?))))
+    Ok(Wire::new_tls(stream.map_err(Failure::Tls)?, &world.meter))
 }
 
 fn stream_error(failure: &Failure) -> Option<&'static str> {
@@ -82,8 +91,13 @@ struct Proved {
 struct Receiving {
     world: Rc<World>,
     wire: Wire,
+    seat: Seat,
     remote: Option<Rc<Remote>>,
     proved: Vec<Proved>,
+    /// Of the remote's recalls, those before this connection; none until its first header names the remote.
+    recalls_seen: Option<u32>,
+    /// Our side of the stream is closed.
+    is_closing: bool,
 }
 
 /// What an element leads to.
@@ -104,7 +118,7 @@ struct Opened {
 impl Receiving {
     async fn run(&mut self) -> Result<(), Failure> {
         loop {
-            let opened = self.open().await?;
+            let Some(opened) = self.open().await? else { return Ok(()) };
             loop {
                 let now_ns = self.world.now_ns();
                 let mut arrived = false;
@@ -124,7 +138,9 @@ impl Receiving {
                             }
                         },
                         Item::Close => {
-                            let _ = self.wire.send("</stream:stream>").await;
+                            if !self.is_closing {
+                                let _ = self.wire.send("</stream:stream>").await;
+                            }
                             return Ok(());
                         }
                         Item::Header(_) => return Err(Failure::Protocol("a second header")),
@@ -136,19 +152,86 @@ impl Receiving {
                 if restart {
                     break;
                 }
-                if !self.wire.read().await? {
+                if !self.more(&opened.remote).await? {
                     return Ok(());
                 }
             }
         }
     }
 
-    /// Reads the peer's header, answers with ours and with the features.
-    async fn open(&mut self) -> Result<Opened, Failure> {
+    /// Waits for bytes; `false` when the connection has ended, or was ended here.
+    async fn more(&mut self, remote: &Remote) -> Result<bool, Failure> {
+        // One that is being negotiated is called back when it may carry stanzas, and not before: a peer that has just asked for TLS
+        // or shown a key waits for the answer, and finds a fault in anything else.
+        let recalls_seen = self.recalls_seen.filter(|_| self.carries(remote));
+        tokio::select! {
+            // Polled first: nearly always it is what happens, and nothing else needs to be registered then.
+            biased;
+            more = self.wire.read() => {
+                self.seat.touch(self.world.now_ns());
+                return more;
+            }
+            () = self.seat.dismissed(), if !self.is_closing => {}
+            () = remote.recall.called_after(recalls_seen) => {}
+            () = remote.reset_due() => {
+                self.wire.reset();
+                return Ok(false);
+            }
+        }
+        self.recalls_seen = Some(remote.recall.count());
+        if remote.recall.is_dead() {
+            self.wire.reset();
+            return Ok(false);
+        }
+        // RFC 6120 §4.4: the peer may go on until it closes its side too, so what is under way still arrives.
+        if !self.is_closing {
+            self.is_closing = true;
+            self.wire.send("</stream:stream>").await?;
+        }
+        Ok(true)
+    }
+
+    /// Whether stanzas may come on it.
+    fn carries(&self, remote: &Remote) -> bool {
+        remote.behaviour.trusts_names() || !self.proved.is_empty()
+    }
+
+    /// What a remote does that does not answer; `false` when this one does.
+    async fn ignores(&mut self, remote: &Remote) -> Result<bool, Failure> {
+        if remote.recall.is_dead() {
+            self.wire.reset();
+            return Ok(true);
+        }
+        if remote.manner == Manner::Silent {
+            let listening = async {
+                while self.wire.next().await?.is_some() {}
+                Ok::<(), Failure>(())
+            };
+            tokio::select! {
+                ended = listening => ended?,
+                () = self.seat.dismissed() => {}
+            }
+            return Ok(true);
+        }
+        if let Manner::SlowReader(bytes_a_second) = remote.manner {
+            self.wire.slow_down(bytes_a_second);
+        }
+        Ok(false)
+    }
+
+    /// Reads the peer's header, answers with ours and with the features. None when the remote does not answer.
+    async fn open(&mut self) -> Result<Option<Opened>, Failure> {
         let header = self.wire.header().await?;
         let stream_id = self.world.stream_id();
         let to = header.to().unwrap_or_default();
         let found = self.world.remotes.get(to).cloned();
+        if let Some(remote) = &found {
+            if self.ignores(remote).await? {
+                return Ok(None);
+            }
+            // A restart is no new connection: who was recalled while it was negotiated still has to go.
+            self.recalls_seen.get_or_insert(remote.recall.count());
+        }
         let behaviour = found.as_ref().map_or(Behaviour::Verified, |remote| remote.behaviour);
         let db = if behaviour.dials_back() { " xmlns:db='jabber:server:dialback'" } else { "" };
         let version_1 = header.version_at_least_1_0() && behaviour.is_version_1();
@@ -171,7 +254,7 @@ impl Receiving {
             if version_1 { self.features(&remote, external_offered) } else { String::new() };
         self.wire.send(&format!("{head}{features}")).await?;
         self.remote = Some(Rc::clone(&remote));
-        Ok(Opened { remote, from, stream_id, external_offered })
+        Ok(Some(Opened { remote, from, stream_id, external_offered }))
     }
 
     /// EXTERNAL is offered only to those who will succeed with it.
@@ -187,7 +270,7 @@ impl Receiving {
             features.push_str(
                 "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>",
             );
-        } else if self.proved.is_empty() {
+        } else if remote.behaviour.dials_back() && self.proved.is_empty() {
             if external {
                 features.push_str("<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>EXTERNAL</mechanism></mechanisms>");
             }
@@ -199,12 +282,14 @@ impl Receiving {
 
     fn stanza(&mut self, opened: &Opened, frame: &Frame, now_ns: u64) -> Result<(), Failure> {
         let (Some(from), Some(to)) = (frame.from(), frame.to()) else {
+            self.world.stray();
             return Err(Failure::Protocol("a stanza without addresses"));
         };
         let (sender, target) = (domain(&from), domain(&to));
         if !self.may_send(sender, target) {
             // The first servers took every name on trust.
-            if opened.remote.behaviour != Behaviour::Promiscuous || target != opened.remote.domain {
+            if !opened.remote.behaviour.trusts_names() || target != opened.remote.domain {
+                self.world.stray();
                 return Err(Failure::Refused(format!(
                     "a stanza from {sender} to {target} without proof"
                 )));
@@ -231,6 +316,8 @@ impl Receiving {
     async fn nonza(&mut self, opened: &Opened, nonza: &Element) -> Result<Then, Failure> {
         let remote = &opened.remote;
         match (nonza.name(), nonza.namespace()) {
+            // RFC 6120 §4.4: nothing may follow our close tag; the peer reads it and knows that it has no answer.
+            _ if self.is_closing => Ok(Then::GoOn),
             ("starttls", ns::TLS) if remote.behaviour.is_tls() && !self.wire.pipe.is_tls() => {
                 self.wire.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await?;
                 let tls = remote.tls.as_ref().ok_or(Failure::Protocol("no certificate for TLS"))?;
@@ -286,23 +373,24 @@ impl Receiving {
         };
         let sender = xmpp_frame::escape::attr(from);
         let target = xmpp_frame::escape::attr(to);
+        let db = prefix_declared(&remote);
         match outcome {
             Ok(true) => {
                 self.prove(&remote, from.to_owned());
                 self.wire
-                    .send(&format!("<db:result from='{target}' to='{sender}' type='valid'/>"))
+                    .send(&format!("<db:result{db} from='{target}' to='{sender}' type='valid'/>"))
                     .await
             }
             Ok(false) => {
                 self.wire
-                    .send(&format!("<db:result from='{target}' to='{sender}' type='invalid'/>"))
+                    .send(&format!("<db:result{db} from='{target}' to='{sender}' type='invalid'/>"))
                     .await?;
                 Err(Failure::Refused("a key that its server did not make".to_owned()))
             }
             Err(condition) => {
                 self.wire
                     .send(&format!(
-                        "<db:result from='{target}' to='{sender}' type='error'><error type='cancel'>\
+                        "<db:result{db} from='{target}' to='{sender}' type='error'><error type='cancel'>\
                          <{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>"
                     ))
                     .await?;
@@ -323,7 +411,7 @@ impl Receiving {
         key: &str,
     ) -> Result<bool, Cow<'static, str>> {
         match remote.behaviour {
-            Behaviour::Promiscuous => Ok(true),
+            Behaviour::Promiscuous | Behaviour::Pumped => Ok(true),
             // XEP-0344 §2.4: the certificate answers in place of the other server.
             Behaviour::Trusted | Behaviour::TrustedDirect => {
                 let proves = self.world.judge.proves(self.wire.pipe.peer_certificates(), from);
@@ -360,14 +448,39 @@ impl Receiving {
             "invalid"
         };
         let [from, to, id] = [from, to, id].map(xmpp_frame::escape::attr);
+        let db = prefix_declared(remote);
         self.wire
-            .send(&format!("<db:verify from='{to}' to='{from}' id='{id}' type='{answer}'/>"))
+            .send(&format!("<db:verify{db} from='{to}' to='{from}' id='{id}' type='{answer}'/>"))
             .await
     }
 }
 
+/// The header of who does not dial back has not declared the prefix; those who ask all the same, as Prosody does, are answered.
+fn prefix_declared(remote: &Remote) -> &'static str {
+    if remote.behaviour.dials_back() { "" } else { " xmlns:db='jabber:server:dialback'" }
+}
+
 /// The domain of a JID (RFC 7622 §3.2).
 pub(crate) fn domain(jid: &str) -> &str {
-    let bare = jid.split_once('/').map_or(jid, |(bare, _)| bare);
-    bare.split_once('@').map_or(bare, |(_, domain)| domain)
+    let bare = memchr::memchr(b'/', jid.as_bytes()).map_or(jid, |at| &jid[..at]);
+    memchr::memchr(b'@', bare.as_bytes()).map_or(bare, |at| &bare[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::domain;
+
+    #[test]
+    fn a_domain_is_what_stands_between_the_first_at_sign_and_the_first_slash() {
+        for (jid, expected) in [
+            ("capulet.example", "capulet.example"),
+            ("juliet@capulet.example", "capulet.example"),
+            ("juliet@capulet.example/balcony", "capulet.example"),
+            ("capulet.example/at@night/fall", "capulet.example"),
+            ("juliet@capulet.example/at@night", "capulet.example"),
+            ("", ""),
+        ] {
+            assert_eq!(domain(jid), expected, "{jid}");
+        }
+    }
 }

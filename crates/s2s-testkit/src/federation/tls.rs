@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::certs::Issued;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -13,6 +14,9 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     ClientConfig, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
 };
+
+/// Sessions a domain remembers: it knows one server, and the default would make room for hundreds.
+const SESSIONS: usize = 8;
 
 /// A certificate chain, leaf first, with the leaf's key.
 #[derive(Debug)]
@@ -57,11 +61,13 @@ impl From<Issued> for Credentials {
     }
 }
 
-/// Both TLS configurations of one domain.
+/// The TLS configurations of one domain.
 #[derive(Clone, Debug)]
 pub(crate) struct DomainTls {
     pub(crate) client: Arc<ClientConfig>,
+    pub(crate) direct_client: Arc<ClientConfig>,
     pub(crate) server: Arc<ServerConfig>,
+    pub(crate) direct_server: Arc<ServerConfig>,
 }
 
 impl DomainTls {
@@ -74,21 +80,38 @@ impl DomainTls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&any) as Arc<dyn ServerCertVerifier>)
             .with_client_auth_cert(chain.clone(), key.clone_key())?;
-        // One server is known to each domain; the default would make room for hundreds.
-        client.resumption = Resumption::in_memory_sessions(8);
-        let server = ServerConfig::builder_with_provider(provider)
+        client.resumption = Resumption::in_memory_sessions(SESSIONS);
+        let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(any)
             .with_single_cert(chain, key)?;
-        Ok(DomainTls { client: Arc::new(client), server: Arc::new(server) })
+        // Tickets hold the session themselves: a store for all domains of one certificate would be as large as they are many.
+        server.ticketer = Ticketer::new()?;
+        server.send_tls13_tickets = 1;
+        let (mut direct_client, mut direct_server) = (client.clone(), server.clone());
+        // XEP-0368 §2.2.
+        direct_client.alpn_protocols = vec![b"xmpp-server".to_vec()];
+        direct_server.alpn_protocols = vec![b"xmpp-server".to_vec()];
+        Ok(DomainTls {
+            client: Arc::new(client),
+            direct_client: Arc::new(direct_client),
+            server: Arc::new(server),
+            direct_server: Arc::new(direct_server),
+        })
     }
 
-    /// The client configuration for direct TLS.
-    pub(crate) fn direct_client(&self) -> Arc<ClientConfig> {
-        let mut config = ClientConfig::clone(&self.client);
-        // XEP-0368 §2.2.
-        config.alpn_protocols = vec![b"xmpp-server".to_vec()];
-        Arc::new(config)
+    /// For a further domain with the same certificate: keys and verifiers are shared, sessions to resume are not.
+    pub(crate) fn for_another(&self) -> DomainTls {
+        let mut client = ClientConfig::clone(&self.client);
+        client.resumption = Resumption::in_memory_sessions(SESSIONS);
+        let mut direct_client = ClientConfig::clone(&self.direct_client);
+        direct_client.resumption = client.resumption.clone();
+        DomainTls {
+            client: Arc::new(client),
+            direct_client: Arc::new(direct_client),
+            server: Arc::clone(&self.server),
+            direct_server: Arc::clone(&self.direct_server),
+        }
     }
 }
 

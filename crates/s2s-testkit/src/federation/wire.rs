@@ -1,127 +1,57 @@
 //! One TCP connection with its TLS state and its framer: what the dialogues of both roles are spoken over.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{TlsAcceptor, TlsConnector, server};
 use xmpp_frame::{Element, Frame, Framer, Header, Item, Limits};
 
+use super::census::Direction;
 use super::failure::Failure;
+use super::meter::Meter;
+use super::pipe::Pipe;
 
 /// Longest wait for one step of a negotiation.
 pub(crate) const STEP: Duration = Duration::from_secs(20);
-/// Room made in the read buffer before each read.
-const READ_BYTES: usize = 64 * 1024;
-
-/// The transport.
-#[derive(Debug)]
-pub(crate) enum Pipe {
-    Plain(TcpStream),
-    Client(Box<client::TlsStream<TcpStream>>),
-    Server(Box<server::TlsStream<TcpStream>>),
-    /// Only while TLS starts, and after that failed.
-    Gone,
-}
-
-impl Pipe {
-    pub(crate) fn is_tls(&self) -> bool {
-        matches!(self, Pipe::Client(_) | Pipe::Server(_))
-    }
-
-    /// The certificates the peer showed, its own first.
-    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
-        match self {
-            Pipe::Client(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
-            Pipe::Server(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
-            Pipe::Plain(_) | Pipe::Gone => &[],
-        }
-    }
-
-    fn take_plain(&mut self) -> Result<TcpStream, Failure> {
-        match std::mem::replace(self, Pipe::Gone) {
-            Pipe::Plain(stream) => Ok(stream),
-            _ => Err(Failure::Protocol("TLS was to start on a transport that is not plain")),
-        }
-    }
-}
-
-impl AsyncRead for Pipe {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Pipe::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Pipe::Client(stream) => Pin::new(stream).poll_read(cx, buf),
-            Pipe::Server(stream) => Pin::new(stream).poll_read(cx, buf),
-            Pipe::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-}
-
-impl AsyncWrite for Pipe {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Pipe::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Pipe::Client(stream) => Pin::new(stream).poll_write(cx, buf),
-            Pipe::Server(stream) => Pin::new(stream).poll_write(cx, buf),
-            Pipe::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Pipe::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Pipe::Client(stream) => Pin::new(stream).poll_flush(cx),
-            Pipe::Server(stream) => Pin::new(stream).poll_flush(cx),
-            Pipe::Gone => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Pipe::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Pipe::Client(stream) => Pin::new(stream).poll_shutdown(cx),
-            Pipe::Server(stream) => Pin::new(stream).poll_shutdown(cx),
-            Pipe::Gone => Poll::Ready(Ok(())),
-        }
-    }
-}
 
 /// A transport with the framer that reads from it.
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) pipe: Pipe,
     framer: Framer,
+    meter: Rc<Meter>,
+    /// Bytes a second that are read; all there are without.
+    slow: Option<u32>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Wire {
+    pub(crate) fn new(stream: TcpStream, meter: &Rc<Meter>) -> Wire {
         // Stanzas are gathered before they are written; Nagle's algorithm would only add delay.
         let _ = stream.set_nodelay(true);
-        Wire { pipe: Pipe::Plain(stream), framer: Framer::new(Limits::AUTHENTICATED) }
+        let framer = Framer::new(Limits::AUTHENTICATED);
+        Wire { pipe: Pipe::Plain(stream), framer, meter: Rc::clone(meter), slow: None }
     }
 
-    /// A transport that is under TLS already.
-    pub(crate) fn new_tls(pipe: Pipe) -> Wire {
-        Wire { pipe, framer: Framer::new(Limits::AUTHENTICATED) }
+    /// A connection that was accepted and is under TLS already.
+    pub(crate) fn new_tls(stream: server::TlsStream<TcpStream>, meter: &Rc<Meter>) -> Wire {
+        let _ = stream.get_ref().0.set_nodelay(true);
+        meter.shook_hands(Direction::Outbound, stream.get_ref().1.handshake_kind());
+        let framer = Framer::new(Limits::AUTHENTICATED);
+        let (stream, connection) = stream.into_inner();
+        Wire { pipe: Pipe::tls(stream, connection), framer, meter: Rc::clone(meter), slow: None }
     }
 
     /// Connects from `source` if that is of the same family and a loopback address, so that each remote has an address of its own.
-    pub(crate) async fn connect(address: SocketAddr, source: IpAddr) -> Result<Wire, Failure> {
+    pub(crate) async fn connect(
+        address: SocketAddr,
+        source: IpAddr,
+        meter: &Rc<Meter>,
+    ) -> Result<Wire, Failure> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
             SocketAddr::V6(_) => TcpSocket::new_v6(),
@@ -136,7 +66,7 @@ impl Wire {
         let stream = tokio::time::timeout(STEP, socket.connect(address))
             .await
             .map_err(|_| Failure::Silent)?;
-        Ok(Wire::new(stream.map_err(Failure::Io)?))
+        Ok(Wire::new(stream.map_err(Failure::Io)?, meter))
     }
 
     /// Takes the parts, for traffic in both directions at once.
@@ -157,7 +87,9 @@ impl Wire {
             .await
             .map_err(|_| Failure::Silent)?
             .map_err(Failure::Tls)?;
-        self.pipe = Pipe::Client(Box::new(stream));
+        self.meter.shook_hands(Direction::Inbound, stream.get_ref().1.handshake_kind());
+        let (stream, connection) = stream.into_inner();
+        self.pipe = Pipe::tls(stream, connection);
         Ok(())
     }
 
@@ -171,7 +103,9 @@ impl Wire {
             .await
             .map_err(|_| Failure::Silent)?
             .map_err(Failure::Tls)?;
-        self.pipe = Pipe::Server(Box::new(stream));
+        self.meter.shook_hands(Direction::Outbound, stream.get_ref().1.handshake_kind());
+        let (stream, connection) = stream.into_inner();
+        self.pipe = Pipe::tls(stream, connection);
         Ok(())
     }
 
@@ -184,19 +118,31 @@ impl Wire {
         self.pipe.take_plain()
     }
 
+    /// Reads so many bytes a second from now on.
+    pub(crate) fn slow_down(&mut self, bytes_a_second: u32) {
+        self.slow = Some(bytes_a_second.max(1));
+    }
+
+    /// Ends the connection without a word: the peer meets a reset.
+    pub(crate) fn reset(&mut self) {
+        let pipe = std::mem::replace(&mut self.pipe, Pipe::Gone);
+        // On a connection that is gone already there is nothing to reset.
+        let _ = pipe.stream().map(TcpStream::set_zero_linger);
+    }
+
     /// Makes ready for the header of the restarted stream.
     pub(crate) fn restart(&mut self) {
         self.framer.restart();
     }
 
     pub(crate) async fn send(&mut self, text: &str) -> Result<(), Failure> {
-        self.pipe.write_all(text.as_bytes()).await.map_err(Failure::Io)?;
-        self.pipe.flush().await.map_err(Failure::Io)
+        self.send_bytes(text.as_bytes()).await
     }
 
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.pipe.write_all(bytes).await.map_err(Failure::Io)?;
-        self.pipe.flush().await.map_err(Failure::Io)
+        self.meter.wrote(bytes.len());
+        Ok(())
     }
 
     /// The next item that has already been read.
@@ -206,9 +152,15 @@ impl Wire {
 
     /// Reads once; `false` at the end. Loses nothing when it is dropped before it is done.
     pub(crate) async fn read(&mut self) -> Result<bool, Failure> {
-        let buffer = self.framer.buffer();
-        buffer.reserve(READ_BYTES);
-        Ok(self.pipe.read_buf(buffer).await.map_err(Failure::Io)? > 0)
+        let bytes_max = self.slow.map_or(usize::MAX, |slow| (slow / 10).max(1) as usize);
+        let read = self.pipe.read(self.framer.buffer(), bytes_max).await;
+        let bytes = read.map_err(Failure::Io)?;
+        self.meter.read(bytes);
+        if let Some(slow) = self.slow {
+            // What was read is in the framer already: nothing is lost when this is dropped.
+            tokio::time::sleep(Duration::from_secs_f64(bytes as f64 / f64::from(slow))).await;
+        }
+        Ok(bytes > 0)
     }
 
     /// The next item, however long it takes; `None` at the end of the transport.

@@ -36,25 +36,26 @@ impl Log {
     /// # Errors
     /// When there is none in 10 seconds.
     pub fn line(&self, words: &str) -> Result<String> {
-        self.line_after(0, words)
+        self.line_after(0, &[words])
     }
 
-    /// As [`Log::line`], in what comes after the first `offset` bytes.
+    /// As [`Log::line`], with any of `words`, in what comes after the first `offset` bytes.
     ///
     /// # Errors
     /// When there is none in 10 seconds.
-    pub fn line_after(&self, offset: usize, words: &str) -> Result<String> {
+    pub fn line_after(&self, offset: usize, words: &[&str]) -> Result<String> {
         let deadline = Instant::now() + LOG_TIMEOUT;
         loop {
             let bytes = fs::read(&self.0)?;
             let text = String::from_utf8_lossy(bytes.get(offset..).unwrap_or_default());
             // What is not ended is still being written.
-            let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            if let Some(line) = lines.map(str::trim_end).find(|line| line.contains(words)) {
+            let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some(line) = lines.find(|line| words.iter().any(|words| line.contains(words))) {
+                let line = line.trim_end();
                 return Ok(line.to_owned());
             }
             if Instant::now() > deadline {
-                bail!("no line with {words:?} in {}", self.0.display());
+                bail!("no line with {} in {}", words.join(" or "), self.0.display());
             }
             thread::sleep(POLL);
         }
@@ -94,7 +95,7 @@ mod tests {
         fs::write(&file, "configuration loaded 1\nconfiguration loaded 2\n").unwrap();
         let log = Log::new(file.clone());
         let first = log.line("loaded").unwrap();
-        let second = log.line_after(first.len() + 1, "loaded").unwrap();
+        let second = log.line_after(first.len() + 1, &["nothing", "loaded"]).unwrap();
         let (size, shown) = (log.size().unwrap(), tail("montague", &file, 1));
         fs::remove_file(&file).unwrap();
         assert_eq!(first, "configuration loaded 1");

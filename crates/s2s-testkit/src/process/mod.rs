@@ -7,7 +7,7 @@ mod usage;
 pub use child::{Process, families, signal, wait_at_most, wait_until_free};
 pub use log::{Log, tail};
 pub use rustix::process::Signal;
-pub use usage::{processor_time, resident_bytes};
+pub use usage::{of_ticks, processor_time, resident_bytes};
 
 use std::time::Duration;
 

@@ -17,9 +17,14 @@ pub fn processor_time(pids: &[u32]) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
             .with_context(|| format!("process {pid}"))?;
         let ticks = ticks(&stat).with_context(|| format!("/proc/{pid}/stat"))?;
-        total += Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND);
+        total += of_ticks(ticks);
     }
     Ok(total)
+}
+
+/// A time in `/proc`.
+pub fn of_ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
 /// Resident memory of some processes in bytes.

@@ -7,8 +7,8 @@ use s2s_testkit::certs::{Authority, CertSpec, self_signed};
 use s2s_testkit::federation::payload::BODY_BYTES_DEFAULT;
 use s2s_testkit::federation::plan::{PORT_DEFAULT, mixed};
 use s2s_testkit::federation::{
-    Behaviour, ComponentPlan, Course, Federation, FederationPlan, Outcome, Pace, RemotePlan,
-    RouterAddress, Work,
+    Arrivals, Behaviour, ComponentPlan, Course, Federation, FederationPlan, Outcome, Pace,
+    Popularity, RemotePlan, RouterAddress, Work,
 };
 use s2s_testkit::process::processor_time;
 use s2s_testkit::zone::{Zone, ZoneServer};
@@ -131,6 +131,8 @@ async fn traffic(
 ) -> Result<(Outcome, Costs)> {
     let work = Work {
         pace: Pace::Rate(f64::from(args.rate)),
+        arrivals: Arrivals::Constant,
+        popularity: Popularity::Uniform,
         duration: Duration::from_secs(u64::from(args.seconds)),
         patience: PATIENCE,
     };

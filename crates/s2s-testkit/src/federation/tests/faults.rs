@@ -8,13 +8,14 @@ use tokio::net::TcpListener;
 use xmpp_frame::{Framer, Item, Limits};
 
 use super::*;
+use crate::corpus::Traffic;
 
 /// What the fake does to a batch of stanzas.
 type Fault = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
 
 const STANZAS: usize = 200;
 
-async fn fake_router(fault: Fault) -> SocketAddr {
+async fn fake_router(stanzas: usize, fault: Fault) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     spawn_local(async move {
@@ -37,7 +38,7 @@ async fn fake_router(fault: Fault) -> SocketAddr {
                 }
             }
             // The fault needs all stanzas side by side.
-            if held.len() == STANZAS {
+            if held.len() == stanzas {
                 let back = fault(std::mem::take(&mut held)).concat();
                 stream.write_all(&back).await.unwrap();
             }
@@ -50,22 +51,43 @@ async fn fake_router(fault: Fault) -> SocketAddr {
 }
 
 async fn tally(fault: Fault) -> Tally {
-    let router = RouterAddress { starttls: place(0, PORTS), direct_tls: None };
+    tally_of(Repertoire::text(200), STANZAS, Duration::from_millis(300), fault).await
+}
+
+async fn tally_of(
+    repertoire: Repertoire,
+    stanzas: usize,
+    patience: Duration,
+    fault: Fault,
+) -> Tally {
+    tally_to("juliet@echo.example", repertoire, stanzas, patience, fault).await
+}
+
+async fn tally_to(
+    juliet: &str,
+    repertoire: Repertoire,
+    stanzas: usize,
+    patience: Duration,
+    fault: Fault,
+) -> Tally {
+    let router = Fixture::new().nowhere();
     let plan = FederationPlan { remotes: Vec::new(), router, roots: Vec::new(), seed: 1 };
     let mut federation = Federation::start(plan).unwrap();
     let component = ComponentPlan {
         domain: "echo.example".to_owned(),
-        address: fake_router(fault).await,
+        address: fake_router(stanzas, fault).await,
         secret: "secret".to_owned(),
     };
     federation.attach(&component).await.unwrap();
     let flow = federation
-        .add_flow("romeo@echo.example", "juliet@echo.example", Course::OneWay, 200)
+        .add_flow_of("romeo@echo.example", juliet, Course::OneWay, &Rc::new(repertoire))
         .unwrap();
     let work = Work {
-        pace: Pace::Rate(STANZAS as f64 * 5.0),
+        pace: Pace::Rate(stanzas as f64 * 5.0),
+        arrivals: Arrivals::Constant,
+        popularity: Popularity::Uniform,
         duration: Duration::from_millis(200),
-        patience: Duration::from_millis(300),
+        patience,
     };
     federation.run(&[flow], work).await.tally
 }
@@ -78,6 +100,43 @@ fn faults(fault: Fault) -> Vec<String> {
 fn a_faithful_router_is_clean() {
     let tally = run(tally(|stanzas| stanzas));
     assert_eq!(tally, Tally { sent: 200, delivered: 200, ..Tally::default() });
+}
+
+#[test]
+fn a_faithful_router_of_every_class_is_clean() {
+    for traffic in Traffic::ALL {
+        let repertoire = Repertoire::of(&[(traffic, 1)], 1).unwrap();
+        // Whatever the machine does besides: patience costs nothing where nothing is lost.
+        let tally = run(tally_of(repertoire, 50, Duration::from_secs(20), |stanzas| stanzas));
+        assert_eq!(tally, Tally { sent: 50, delivered: 50, ..Tally::default() }, "{traffic:?}");
+    }
+}
+
+/// As jabberd2 2.7 does towards components.
+#[test]
+fn a_router_that_calls_a_component_a_client_is_clean() {
+    let calling = |stanzas: Vec<Vec<u8>>| {
+        let client = |stanza| {
+            let text = String::from_utf8(stanza).unwrap();
+            text.replacen("<message ", "<message xmlns='jabber:client' ", 1).into_bytes()
+        };
+        stanzas.into_iter().map(client).collect()
+    };
+    assert_eq!(run(tally(calling)), Tally { sent: 200, delivered: 200, ..Tally::default() });
+}
+
+#[test]
+fn a_router_that_alters_an_attribute_deep_inside_is_found_out() {
+    let altering = |mut stanzas: Vec<Vec<u8>>| {
+        let text = String::from_utf8(stanzas[5].clone()).unwrap();
+        stanzas[5] = text.replace("class='level99'", "class='level98'").into_bytes();
+        stanzas
+    };
+    let repertoire = Repertoire::of(&[(Traffic::DeepNesting, 1)], 1).unwrap();
+    assert_eq!(
+        run(tally_of(repertoire, 50, Duration::from_secs(1), altering)).faults(),
+        ["1 lost", "1 corrupted or misaddressed"]
+    );
 }
 
 #[test]
@@ -125,6 +184,14 @@ fn a_router_that_delivers_to_somebody_else_is_found_out() {
         stanzas
     };
     assert_eq!(faults(misrouting), ["1 lost", "1 corrupted or misaddressed"]);
+}
+
+#[test]
+fn a_router_that_hands_back_what_is_for_another_domain_has_delivered_nothing() {
+    let patience = Duration::from_millis(300);
+    let text = Repertoire::text(200);
+    let tally = run(tally_to("juliet@capulet.example", text, 50, patience, |stanzas| stanzas));
+    assert_eq!(tally, Tally { sent: 50, corrupted: 50, ..Tally::default() });
 }
 
 #[test]

@@ -1,20 +1,24 @@
 //! Remotes among themselves, rung by rung, over real sockets.
 
+mod by_hand;
 mod faults;
+mod manners;
+mod pump;
 
 use std::future::Future;
 
 use super::plan::place;
 use super::*;
 use crate::certs::{Authority, CertSpec, self_signed};
+use crate::ports;
 
 const QUICK: Work = Work {
     pace: Pace::Rate(2000.0),
+    arrivals: Arrivals::Constant,
+    popularity: Popularity::Uniform,
     duration: Duration::from_millis(500),
     patience: Duration::from_secs(5),
 };
-/// Tests run side by side in one process: each takes ports of its own.
-const PORTS: u16 = 16100;
 
 fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -27,12 +31,21 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(offset: u16) -> Fixture {
-        Fixture { authority: Authority::new("Verona Root"), port: PORTS + offset }
+    fn new() -> Fixture {
+        Fixture { authority: Authority::new("Verona Root"), port: ports::claim() }
+    }
+
+    fn place(&self, number: usize) -> SocketAddr {
+        place(number, self.port)
+    }
+
+    /// The router of a federation that has none: nobody listens.
+    fn nowhere(&self) -> RouterAddress {
+        RouterAddress { starttls: self.place(4000), direct_tls: None }
     }
 
     fn remote(&self, domain: &str, behaviour: Behaviour, number: usize) -> RemotePlan {
-        let mut remote = RemotePlan::new(domain, behaviour, place(number, self.port));
+        let mut remote = RemotePlan::new(domain, behaviour, self.place(number));
         remote.credentials = match behaviour {
             Behaviour::Secure => Some(self_signed(CertSpec::for_dns(&[domain])).into()),
             Behaviour::Trusted | Behaviour::TrustedDirect => {
@@ -44,9 +57,9 @@ impl Fixture {
     }
 
     fn start(&self, remotes: Vec<RemotePlan>) -> Federation {
-        let nowhere = RouterAddress { starttls: place(4000, self.port), direct_tls: None };
+        let router = self.nowhere();
         let roots = vec![self.authority.root().clone()];
-        Federation::start(FederationPlan { remotes, router: nowhere, roots, seed: 1597 }).unwrap()
+        Federation::start(FederationPlan { remotes, router, roots, seed: 1597 }).unwrap()
     }
 
     fn pair(&self, one: Behaviour, other: Behaviour) -> Federation {
@@ -86,38 +99,38 @@ async fn exchange(fixture: Fixture, one: Behaviour, other: Behaviour) {
 
 #[test]
 fn promiscuous_remotes_exchange_stanzas() {
-    run(exchange(Fixture::new(0), Behaviour::Promiscuous, Behaviour::Promiscuous));
+    run(exchange(Fixture::new(), Behaviour::Promiscuous, Behaviour::Promiscuous));
 }
 
 #[test]
 fn verified_remotes_exchange_stanzas() {
-    run(exchange(Fixture::new(1), Behaviour::Verified, Behaviour::Verified));
+    run(exchange(Fixture::new(), Behaviour::Verified, Behaviour::Verified));
 }
 
 #[test]
 fn verified_remotes_understand_those_from_before_version_1_0() {
-    run(exchange(Fixture::new(2), Behaviour::VerifiedBefore1_0, Behaviour::Verified));
+    run(exchange(Fixture::new(), Behaviour::VerifiedBefore1_0, Behaviour::Verified));
 }
 
 #[test]
 fn secure_remotes_exchange_stanzas() {
-    run(exchange(Fixture::new(3), Behaviour::Secure, Behaviour::Secure));
+    run(exchange(Fixture::new(), Behaviour::Secure, Behaviour::Secure));
 }
 
 #[test]
 fn trusted_remotes_exchange_stanzas() {
-    run(exchange(Fixture::new(4), Behaviour::Trusted, Behaviour::Trusted));
+    run(exchange(Fixture::new(), Behaviour::Trusted, Behaviour::Trusted));
 }
 
 #[test]
 fn trusted_remotes_exchange_stanzas_over_direct_tls() {
-    run(exchange(Fixture::new(5), Behaviour::TrustedDirect, Behaviour::Trusted));
+    run(exchange(Fixture::new(), Behaviour::TrustedDirect, Behaviour::Trusted));
 }
 
 #[test]
 fn a_closed_window_is_kept_full_and_loses_nothing() {
     run(async {
-        let mut federation = Fixture::new(6).pair(Behaviour::Trusted, Behaviour::Trusted);
+        let mut federation = Fixture::new().pair(Behaviour::Trusted, Behaviour::Trusted);
         let flows = both_ways(&mut federation);
         assert_eq!(federation.open().await, 0);
         let outcome = federation.run(&flows, Work { pace: Pace::Window(256), ..QUICK }).await;
@@ -127,9 +140,81 @@ fn a_closed_window_is_kept_full_and_loses_nothing() {
 }
 
 #[test]
+fn a_sender_that_is_held_up_counts_from_the_times_that_were_meant() {
+    run(async {
+        let mut federation = Fixture::new().pair(Behaviour::Promiscuous, Behaviour::Promiscuous);
+        let flows = both_ways(&mut federation);
+        assert_eq!(federation.open().await, 0);
+        // What stops the sender stops its clock for nobody: the stanzas of that time were due all the same.
+        let (outcome, ()) = tokio::join!(federation.run(&flows, QUICK), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            std::thread::sleep(Duration::from_millis(200));
+        });
+        assert_eq!((outcome.tally.sent, outcome.tally.delivered), (1000, 1000));
+        // 2,000 a second: of the 400 that were due meanwhile, 300 waited for more than 50 ms.
+        let late = outcome.latency_us.count_between(50_000, u64::MAX);
+        assert!(late > 290, "{late}");
+        assert!(outcome.behind_us_max > 190_000, "{}", outcome.behind_us_max);
+    });
+}
+
+#[test]
+fn many_domains_share_few_addresses_and_one_certificate() {
+    run(async {
+        let fixture = Fixture::new();
+        let wildcard = fixture.authority.issue(CertSpec::for_dns(&["*.verona.example"])).into();
+        // Half of them over direct TLS, on a port of their own.
+        let remotes = (0..40).map(|number: usize| {
+            let (behaviour, port) = match number % 2 {
+                0 => (Behaviour::Trusted, fixture.port),
+                _ => (Behaviour::TrustedDirect, fixture.port + 1),
+            };
+            let listen = place(number % 4, port);
+            let mut remote =
+                RemotePlan::new(&format!("d{number}.verona.example"), behaviour, listen);
+            remote.credentials = Some(Credentials::clone(&wildcard));
+            remote
+        });
+        let mut federation = fixture.start(remotes.collect());
+        let flows: Vec<u32> = (0..40)
+            .map(|number| {
+                let from = format!("u@d{number}.verona.example");
+                let to = format!("u@d{}.verona.example", (number + 1) % 40);
+                federation.add_flow(&from, &to, Course::OneWay, 200).unwrap()
+            })
+            .collect();
+        assert_eq!(federation.open().await, 0, "{:?}", federation.census().failures());
+        let outcome = federation.run(&flows, QUICK).await;
+        assert_eq!((outcome.tally.sent, outcome.tally.delivered), (1000, 1000));
+        let counts = federation.counts();
+        let all = Handshakes { full: 40, resumed: 0 };
+        assert_eq!((counts.inbound, counts.outbound), (all, all));
+        // Remotes among themselves: what one writes another reads.
+        assert_eq!(counts.bytes_in, counts.bytes_out);
+        assert!(counts.bytes_in > 1000 * federation.stanza_bytes() as u64);
+    });
+}
+
+#[test]
+fn domains_of_both_kinds_of_tls_cannot_share_an_address() {
+    run(async {
+        let fixture = Fixture::new();
+        let remotes = vec![
+            fixture.remote("montague.example", Behaviour::Trusted, 0),
+            fixture.remote("capulet.example", Behaviour::TrustedDirect, 0),
+        ];
+        let router = fixture.nowhere();
+        let plan = FederationPlan { remotes, router, roots: Vec::new(), seed: 1 };
+        let error = Federation::start(plan).unwrap_err().to_string();
+        let shared = format!("capulet.example cannot share {}", fixture.place(0));
+        assert!(error.contains(&shared), "{error}");
+    });
+}
+
+#[test]
 fn a_remote_without_dialback_server_is_not_verified() {
     run(async {
-        let fixture = Fixture::new(7);
+        let fixture = Fixture::new();
         // Nobody listens for the authoritative server.
         let mut federation = fixture.start(vec![
             fixture.remote("montague.example", Behaviour::Verified, 0),
@@ -151,7 +236,7 @@ fn a_remote_without_dialback_server_is_not_verified() {
 #[test]
 fn a_self_signed_certificate_is_not_trusted() {
     run(async {
-        let fixture = Fixture::new(8);
+        let fixture = Fixture::new();
         let mut impostor = fixture.remote("montague.example", Behaviour::Trusted, 0);
         impostor.credentials = Some(self_signed(CertSpec::for_dns(&["montague.example"])).into());
         let mut federation =
@@ -170,8 +255,8 @@ fn a_self_signed_certificate_is_not_trusted() {
 #[test]
 fn a_name_that_is_not_served_is_refused() {
     run(async {
-        let fixture = Fixture::new(9);
-        let router = RouterAddress { starttls: place(0, fixture.port), direct_tls: None };
+        let fixture = Fixture::new();
+        let router = RouterAddress { starttls: fixture.place(0), direct_tls: None };
         let remotes = vec![fixture.remote("montague.example", Behaviour::Verified, 0)];
         let plan = FederationPlan { remotes, router, roots: Vec::new(), seed: 1 };
         let mut federation = Federation::start(plan).unwrap();
@@ -187,7 +272,7 @@ fn a_name_that_is_not_served_is_refused() {
 #[test]
 fn every_rung_at_once() {
     run(async {
-        let fixture = Fixture::new(10);
+        let fixture = Fixture::new();
         let mut remotes = plan::mixed(100, fixture.port);
         remotes.retain(|remote| remote.behaviour.rung().is_some());
         for (number, remote) in remotes.iter_mut().enumerate() {

@@ -1,10 +1,10 @@
-//! Traffic as bytes: stanzas of one class after another, from a seed.
+//! Traffic as bytes: stanzas of one class after another, from a seed. A [`Corpus`] is what a reader is given whole; [`specimens`] are
+//! single stanzas with room for a mark, for those who send them one by one and want them back.
 
-mod random;
 mod stanzas;
 
-use self::random::Random;
-use self::stanzas::Scribe;
+use self::stanzas::{MIXED_SLOTS, Scribe};
+use crate::random::Random;
 
 /// A class of traffic. Sizes are means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,12 @@ impl Traffic {
         Traffic::Mixed,
     ];
 
-    /// The name in benchmark ids.
+    /// The class with this name.
+    pub fn from_name(name: &str) -> Option<Traffic> {
+        Traffic::ALL.into_iter().find(|traffic| traffic.name() == name)
+    }
+
+    /// The name in benchmark ids and scenarios.
     pub fn name(self) -> &'static str {
         match self {
             Traffic::Chat => "chat",
@@ -123,9 +128,39 @@ impl Corpus {
     }
 }
 
+/// A stanza without its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Specimen {
+    /// `message`, `presence` or `iq`.
+    pub name: &'static str,
+    /// Its type; empty when it has none.
+    pub type_: &'static str,
+    /// What follows the start tag, the end tag included.
+    pub content: String,
+}
+
+/// Different stanzas of this class, each with `mark` once, at the beginning of a text: about `count` of them; of mixed traffic so many
+/// times a hundred that every share is there exactly. `mark` must not need escaping and is at most 100 bytes.
+pub fn specimens(traffic: Traffic, count: usize, mark: &'static str, seed: u64) -> Vec<Specimen> {
+    let parties = Parties::pair("montague.example", "capulet.example");
+    let mut scribe = Scribe::marking(mark, &parties, Random::new(seed));
+    let mut write = |write: &dyn Fn(&mut Scribe<'_>)| {
+        write(&mut scribe);
+        scribe.specimen()
+    };
+    if traffic != Traffic::Mixed {
+        return (0..count.max(1)).map(|_| write(&|scribe| scribe.write(traffic))).collect();
+    }
+    let shares = (0..count.div_ceil(MIXED_SLOTS).max(1)).flat_map(|_| 0..MIXED_SLOTS);
+    let mut mixed: Vec<_> = shares.map(|slot| write(&|scribe| scribe.mixed_of(slot))).collect();
+    Random::new(!seed).shuffle(&mut mixed);
+    mixed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::mix;
 
     fn corpus(traffic: Traffic) -> Corpus {
         let parties = Parties::pair("montague.example", "capulet.example");
@@ -137,6 +172,48 @@ mod tests {
         for traffic in Traffic::ALL {
             assert_eq!(corpus(traffic).text(), corpus(traffic).text());
         }
+    }
+
+    /// The figures in `benches/README.md` are of these bytes. Another generator is another benchmark.
+    #[test]
+    fn the_bytes_of_every_class_are_those_that_were_measured() {
+        let sums = Traffic::ALL.map(|traffic| {
+            let fold = |sum: u64, &byte: &u8| mix(sum ^ u64::from(byte));
+            corpus(traffic).bytes().iter().fold(0, fold)
+        });
+        let measured = [
+            143_241_835_002_693_277,
+            14_791_177_731_137_899_825,
+            2_946_853_859_740_561_161,
+            7_621_380_211_069_994_890,
+            15_002_744_886_407_364_301,
+            7_003_890_997_170_348_542,
+            16_673_952_780_822_909_320,
+            1_118_358_544_990_821_573,
+        ];
+        assert_eq!(sums, measured);
+    }
+
+    #[test]
+    fn every_specimen_carries_its_mark_once_at_the_beginning_of_a_text() {
+        const MARK: &str = "0123456789 0123456789 0123456789 0123456789 0123456789 ";
+        for traffic in Traffic::ALL {
+            let specimens = specimens(traffic, 10, MARK, 1);
+            assert_eq!(specimens.len(), if traffic == Traffic::Mixed { 100 } else { 10 });
+            for Specimen { name, type_, content } in specimens {
+                assert_eq!(content.matches(MARK).count(), 1, "{content}");
+                assert!(content.contains(&format!(">{MARK}")), "{content}");
+                assert!(content.ends_with(&format!("</{name}>")), "{content}");
+                assert_ne!((name, type_), ("iq", "result"));
+            }
+        }
+    }
+
+    #[test]
+    fn mixed_specimens_have_the_shares_of_mixed_traffic() {
+        let specimens = specimens(Traffic::Mixed, 200, "mark ", 1);
+        let count = |name| specimens.iter().filter(|specimen| specimen.name == name).count();
+        assert_eq!((count("message"), count("presence"), count("iq")), (108, 68, 24));
     }
 
     #[test]
