@@ -46,6 +46,7 @@ enum Step {
     InteropEjabberd,
     InteropBehind,
     InteropRefusals,
+    Loadgen,
 }
 
 /// How a step ended.
@@ -107,6 +108,7 @@ impl Step {
             Step::InteropEjabberd => "interop: ejabberd",
             Step::InteropBehind => "interop: servers behind Peerage",
             Step::InteropRefusals => "interop: refusals",
+            Step::Loadgen => "load generator, with real servers",
         }
     }
 
@@ -161,6 +163,10 @@ impl Step {
             }
             Step::InteropBehind => toolbox.interop("interop_behind", "", Router::Peerage),
             Step::InteropRefusals => toolbox.interop("interop_refusals", "", Router::Peerage),
+            Step::Loadgen => {
+                let targets = ["--bin", "peerage-loadgen", "--test", "run", "--test", "servers"];
+                toolbox.with_servers("loadgen", &targets, "", Router::Peerage)
+            }
         }
     }
 }
@@ -233,28 +239,37 @@ impl Toolbox {
 
     /// The interop tests of `target` whose name contains `filter`.
     fn interop(&self, target: &str, filter: &str, router: Router) -> Result<Outcome> {
-        if let Err(reason) = packages::provide(target, filter) {
+        self.with_servers(target, &["--test", target], filter, router)
+    }
+
+    /// The ignored tests of `targets` whose name contains `filter`: those that need real servers.
+    fn with_servers(
+        &self,
+        suite: &str,
+        targets: &[&str],
+        filter: &str,
+        router: Router,
+    ) -> Result<Outcome> {
+        if let Err(reason) = packages::provide(suite, filter) {
             return Ok(Outcome::Skipped(format!("{reason:#}")));
         }
         if router == Router::Peerage {
             // With the features that tests have, which is what naming one does, and the whole workspace's: the steps before have
             // built that already.
-            let build = self.check(
-                &["build", "--workspace", "--all-features", "--bin", "peerage", "--test", target],
-                None,
-            )?;
+            let peerage = ["build", "--workspace", "--all-features", "--bin", "peerage"];
+            let build = self.check(&[&peerage, targets].concat(), None)?;
             if matches!(build, Outcome::Failed(_)) {
                 return Ok(build);
             }
         }
-        let package = ["--workspace", "--all-features", "--test", target, "--no-fail-fast"];
+        let tests = [&["--workspace", "--all-features", "--no-fail-fast"], targets].concat();
         let mut command = if self.nextest {
             let mut command = self.cargo(["nextest", "run", "--run-ignored", "only"]);
-            command.args(package);
+            command.args(tests);
             command
         } else {
             let mut command = self.cargo(["test"]);
-            command.args(package).args(["--", "--ignored"]);
+            command.args(tests).args(["--", "--ignored"]);
             command
         };
         if !filter.is_empty() {

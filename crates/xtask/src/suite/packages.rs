@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Servers and tools every interop suite uses.
+/// Servers and tools every suite uses.
 const COMMON: &[&str] = &["iproute2", "dnsmasq-base", "prosody", "lua-unbound"];
 
 /// Debian's question before a package starts its service.
@@ -34,6 +34,7 @@ pub(super) fn provide(suite: &str, filter: &str) -> Result<()> {
     let own: &[&str] = match (suite, filter) {
         ("interop_slixmpp", _) => &["python3-slixmpp"],
         ("interop_matrix", "prosody_") => &[],
+        ("loadgen", _) => &["ejabberd", "jabberd2", "haproxy"],
         _ => &["ejabberd"],
     };
     let missing: Vec<&str> =

@@ -33,7 +33,7 @@ impl Tally {
 
     /// The counts in a summary line of libtest or nextest; nothing for any other line.
     ///
-    /// Ignored tests are not counted: those of this repository are the interop tests, which have steps of their own.
+    /// Ignored tests are not counted: those of this repository have steps of their own.
     fn from_line(line: &str) -> Self {
         // libtest's is not indented: an indented one is what nextest repeats of a failed test.
         let counts = if let Some(rest) = line.strip_prefix("test result: ") {
