@@ -111,7 +111,7 @@ impl<'e> Walk<'e> {
         std::mem::replace(&mut self.sum, SEED)
     }
 
-    /// `is_own`: as for [`namespace`].
+    /// `is_own`: as for [`Walk::namespace`].
     fn element(&mut self, element: &'e Element, is_own: bool) {
         self.end_text();
         self.step(Step::Start);
